@@ -141,9 +141,11 @@ def _document(plan: bake_plan.Plan, options: Options) -> Mapping[str, Any]:
     for id_, name in plan.names.items():
         targets[name] = {**plan.document["target"][name], "tags": [options.held[id_]]}
         if id_ in options.epochs:
-            targets[name]["args"] = {epoch.VARIABLE: str(options.epochs[id_])}
+            time = {epoch.VARIABLE: str(options.epochs[id_])}
+            targets[name]["args"] = {**time, **targets[name].get("args", {})}
         if id_ in options.identities:
-            targets[name]["labels"] = {IDENTITY: options.identities[id_]}
+            identity = {IDENTITY: options.identities[id_]}
+            targets[name]["labels"] = {**targets[name].get("labels", {}), **identity}
         if id_ in options.caches:
             at = f"type=registry,ref={options.caches[id_]}"
             targets[name]["cache-from"] = [at]
@@ -195,9 +197,12 @@ def _failures(
 
 
 def missing_package(step: Step, target: Target) -> ToolError | None:
-    """The error of a step in which pip did not find a package, with the indexes that pip used."""
+    """The error of a step in which pip did not find a package, with the indexes that pip used.
+
+    None if a Dockerfile of the user's own chooses these, and for any other step.
+    """
     missing = next((match for line in step.lines if (match := MISSING.match(line))), None)
-    if missing is None:
+    if missing is None or target.dockerfile is not None:
         return None
     asked = next((match[1] for line in step.lines if (match := LOOKING.match(line))), None)
     asked = asked or ", ".join(("pip's own index", *target.indexes))

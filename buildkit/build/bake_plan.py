@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from buildkit.build import mounts
 from buildkit.config import substitution
 from buildkit.config.network import Network
+from buildkit.render import dockerfile, own_dockerfile, stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -155,24 +157,52 @@ def _substitute(image: str, inputs: Inputs) -> str:
 
 def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
     target = rendered.target
-    contexts = {"runtime": str(inputs.runtime)}
-    if inputs.network.wheels is not None:
-        contexts["wheels"] = str(inputs.network.wheels)
-    if target.id in inputs.locks:
-        contexts["lock"] = str(inputs.locks[target.id])
+    makes = _by_template if target.dockerfile is None else _by_own_dockerfile
+    made = makes(rendered, inputs)
     images = {target.base: _base(target, inputs), **_libraries(target, inputs)}
-    contexts |= {name: f"docker-image://{used}" for name, used in images.items() if used != name}
+    made["contexts"] |= {
+        name: f"docker-image://{used}" for name, used in images.items() if used != name
+    }
     secrets = inputs.secrets
     if target.id in inputs.indexes:
         secrets = (*secrets, (INDEXES, inputs.indexes[target.id]))
     return {
         "context": target.context or str(inputs.nothing),
-        "dockerfile-inline": rendered.dockerfile,
-        "contexts": contexts,
+        **made,
         "platforms": [target.platform],
         "tags": [target.image],
         "secret": [_fields(f"id={name}", f"src={path}") for name, path in secrets],
         "output": [OUTPUT],
+    }
+
+
+def _by_template(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
+    """The text, and the folders that the steps of templates mount."""
+    contexts = {"runtime": str(inputs.runtime)}
+    if inputs.network.wheels is not None:
+        contexts["wheels"] = str(inputs.network.wheels)
+    if rendered.target.id in inputs.locks:
+        contexts["lock"] = str(inputs.locks[rendered.target.id])
+    return {"dockerfile-inline": rendered.dockerfile, "contexts": contexts}
+
+
+def _by_own_dockerfile(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
+    """The file itself, so that BuildKit finds the .dockerignore beside it.
+
+    It gets no folder as a context: that would replace a stage of the same name, such as `runtime`.
+    """
+    target, arguments = rendered.target, rendered.target.build_arguments
+    found = dockerfile.instructions(rendered.dockerfile)
+    used = stages.images(stages.built(found, arguments, target.stage))
+    mirrors = {image: substitution.substitute(image, inputs.network.substitutes) for image in used}
+    return {
+        "dockerfile": os.path.realpath(str(target.dockerfile)),
+        **({} if target.stage is None else {"target": target.stage}),
+        "args": arguments,
+        "labels": own_dockerfile.labels(target, found),
+        "contexts": {
+            image: f"docker-image://{mirror}" for image, mirror in sorted(mirrors.items()) if mirror
+        },
     }
 
 

@@ -34,13 +34,18 @@ def command(*, scope: Scope, as_json: bool) -> None:
     targets = matrix.expand(found, templates, also=wanted.problems)
     targets = matrix.select(targets, scope.select or ("*",))
     render.render_all(ingredients.one_of_each_kind(targets), templates)  # their templates work
-    why = {name: templates.why_not_reproducible(name) for name in {t.template for t in targets}}
-    rows = [(t.id, t.image, t.purpose.value, t.base, _note(t, why[t.template])) for t in targets]
-    facts = [_facts(target, why[target.template]) for target in targets if as_json]
+    files = {t.dockerfile: t.dockerfile and templates.here(t.dockerfile) for t in targets}
+    made_by = {(t.template, t.dockerfile): t for t in targets}
+    why = {each: templates.why_not_reproducible(target) for each, target in made_by.items()}
+    known = [(t, files[t.dockerfile], why[t.template, t.dockerfile]) for t in targets]
+    rows = [(t.id, t.image, t.purpose.value, t.base, _note(t, *others)) for t, *others in known]
+    facts = [_facts(*each) for each in known if as_json]
     output.show(facts, tables.aligned([COLUMNS, *rows]), as_json=as_json)
 
 
-def _facts(target: Target, not_reproducible: str | None) -> dict[str, object]:
+def _facts(
+    target: Target, dockerfile: str | None, not_reproducible: str | None
+) -> dict[str, object]:
     cuda = compatibility.cuda_of(target)
     return {
         "id": target.id,
@@ -51,7 +56,9 @@ def _facts(target: Target, not_reproducible: str | None) -> dict[str, object]:
         "purpose": target.purpose.value,
         "platform": target.platform,
         "base": target.base,
-        "template": target.template,
+        "template": target.template or None,
+        "dockerfile": dockerfile,
+        "stage": target.stage,
         "packages": target.packages,
         "lockable": target.lockable,
         "repository": target.repository,
@@ -64,12 +71,13 @@ def _facts(target: Target, not_reproducible: str | None) -> dict[str, object]:
     }
 
 
-def _note(target: Target, not_reproducible: str | None) -> str:
+def _note(target: Target, dockerfile: str | None, not_reproducible: str | None) -> str:
     cuda = compatibility.cuda_of(target)
-    notes = [f"end of life {target.end_of_life}"] if target.end_of_life else []
+    notes = [f"{dockerfile}, stage {target.stage}" if target.stage else dockerfile or ""]
+    notes += [f"end of life {target.end_of_life}"] if target.end_of_life else []
     notes += [] if target.lockable else ["packages not locked"]
     if cuda:
         oldest = f", driver {cuda.driver} or newer" if cuda.driver else ""
         notes += [f"CUDA {cuda.version}{oldest}", *map(str, cuda.asks)]
     notes += [f"not reproducible: {not_reproducible}"] if not_reproducible else []
-    return "; ".join(notes)
+    return "; ".join(filter(None, notes))

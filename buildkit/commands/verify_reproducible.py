@@ -48,14 +48,14 @@ def command(*, scope: Scope, as_json: bool, build_network: Network, verbose: boo
 
     The second build uses copies of all files, with other times and modes, as in another checkout.
     If the images differ, the layers, files and fields that differ are listed. That is no failure if
-    the template says why it is not reproducible. Nothing is tested or published, and no image is
-    kept.
+    the template or Dockerfile says why it is not reproducible. Nothing is tested or published, and
+    no image is kept.
     """
     project = scope.project(renders=True)
     targets = scope.targets(project)
     around = build_network.with_rules(project.config.substitutes)
     found = twice.build(project, targets, around, verbose=verbose)
-    why = {each: project.templates.why_not_reproducible(each.template) for each in targets}
+    why = {each: project.templates.why_not_reproducible(each) for each in targets}
     codes = [_code(target, result, why[target]) for target, result in found.items()]
     document = {"targets": [{"id": each.id, **_facts(found[each], why[each])} for each in targets]}
     lines = [line for target in targets for line in _lines(target.id, found[target])]

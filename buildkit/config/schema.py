@@ -206,6 +206,8 @@ class Facts(Model):
     """What a cell is made of. Each key of an override replaces that of the image as a whole."""
 
     template: values.Line | None = None
+    dockerfile: values.Pattern | None = None
+    target: values.Pattern | None = None
     base: Bases | None = None
     packages: tuple[values.Pattern, ...] = ()
     requirements: values.Pattern | None = None
@@ -375,6 +377,11 @@ class Places:
     def given(self, key: str) -> Any:
         """The value that the author wrote, else the schema's default."""
         return self._values[key]
+
+    def rank(self, key: str) -> int:
+        """The number of the layer that decides a key: 0 is the last override that matches."""
+        written = (n for n, (_, layer) in enumerate(self.layers) if key in layer.model_fields_set)
+        return next(written, len(self.layers))
 
     def at(self, key: str) -> Where:
         """Where a key is written, or where the image could write it."""

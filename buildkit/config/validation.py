@@ -27,6 +27,14 @@ KEY = "[key]"
 UNKNOWN = "unknown key"
 RULES = frozenset({"exclude", "include", "when"})
 """Keys of rules about cells."""
+OF_OTHERS = {
+    "file": "dockerfile",
+    "build": "dockerfile",
+    "stage": "target",
+    "build-args": "args",
+    "build_args": "args",
+}
+"""Keys of Docker Compose, of bake and of others -> ours."""
 ABSENT = object()
 """Stands for a value that is left out."""
 EXPECTED = {
@@ -164,6 +172,8 @@ def unknown_key(path: Where, known: Sequence[str]) -> Problem:
 
 def _similar(key: str, known: Sequence[str]) -> str:
     """The known key that an unknown one probably stands for, else ""."""
+    if (meant := OF_OTHERS.get(key, "")) in known:
+        return meant
     near = difflib.get_close_matches(key[:LONGEST], known, n=1, cutoff=ALIKE)
     near = near or [name for name in known if len(key) >= SHORTEST and name.startswith(key)]
     return near[0] if near else ""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from buildkit.config.toml import Where
-    from buildkit.matrix.targets import Entry
+    from buildkit.matrix.draft import Entry
     from buildkit.model.families import Family
     from buildkit.model.target import Target
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkit.config.problems import Problems, fail
-from buildkit.matrix import compatibility, conflicts, contradictions, paths
-from buildkit.matrix.targets import LAYERS, cause, of_image
+from buildkit.matrix import compatibility, conflicts, contradictions, own_dockerfile, paths
+from buildkit.matrix.draft import LAYERS, cause
+from buildkit.matrix.targets import of_image
 from buildkit.model import families, names
 from buildkit.render import ingredients
 from buildkit.support import suggest
@@ -49,7 +50,7 @@ def expand(
     incomplete = [*_of_any_version(config, problems)]
     found = [*config.problems, *problems.found, *paths.problems(config)]
     if templates is not None:
-        known = [each for each in (*made, *incomplete) if _has_template(*each, problems)]
+        known = [each for each in (*made, *incomplete) if _is_readable(*each, problems)]
         found += (
             each
             for each in ingredients.problems(known, templates)
@@ -77,10 +78,15 @@ def _check(target: Target, places: Places, problems: Problems) -> None:
         problems.check(places.at("aliases"), names.tag, alias)
 
 
-def _has_template(target: Target, places: Places, problems: Problems) -> bool:
-    """Whether images.toml shows which template is meant; the default is the name of the image."""
+def _is_readable(target: Target, places: Places, problems: Problems) -> bool:
+    """Whether images.toml names a Dockerfile without problems, or shows which template is meant.
+
+    The default template has the name of the image.
+    """
+    if own_dockerfile.is_used(places):
+        return not problems.has(places.at("dockerfile"))
     readable = places.has("template") or names.NAME.fullmatch(target.name) is not None
-    return readable and not problems.lacks(target.name, "template", *LAYERS)
+    return readable and not problems.lacks(target.name, "template", "dockerfile", *LAYERS)
 
 
 def _follows(problem: Problem, problems: Problems) -> bool:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.config import schema
 from buildkit.config.problems import Problems
-from buildkit.matrix import cells, targets
+from buildkit.matrix import cells, own_dockerfile, targets
 from buildkit.model import families, names
+from buildkit.render.own_dockerfile import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from buildkit.config.images_toml import Config
     from buildkit.config.toml import Where
-    from buildkit.matrix.targets import Entry
+    from buildkit.matrix.draft import Entry
     from buildkit.model.target import Target
 
 OF_REGISTRY = ("repository", "tag", "aliases")
@@ -64,7 +65,15 @@ def _of_facts(entry: Entry, target: Target) -> Iterator[Value]:
     for name, field in schema.Facts.model_fields.items():
         at = entry.named_at(name) if name in OF_REGISTRY else entry.at(name)
         written = at if entry.has(name) or at[0] == "registry" else None
-        yield Value(key=field.alias or name, value=final[name], written=written)
+        given = target.build_arguments.get(BASE) if entry.has("base") else None
+        if name == "base" and own_dockerfile.is_used(entry) and given != target.base:
+            written = entry.at("dockerfile")  # its FROM names the image
+        is_read = own_dockerfile.is_read(entry, name)
+        yield Value(
+            key=field.alias or name,
+            value=final[name] if is_read else None,
+            written=written if is_read else None,
+        )
 
 
 def _final(entry: Entry, target: Target) -> Mapping[str, Any]:
@@ -73,6 +82,8 @@ def _final(entry: Entry, target: Target) -> Mapping[str, Any]:
     requirements = entry.given("requirements")
     return {
         "template": target.template,
+        "dockerfile": _below(folder, target.dockerfile),
+        "target": target.stage,
         "base": target.base,
         "packages": target.packages,
         "requirements": requirements and names.expand(requirements, targets.words_of(target)),

@@ -44,15 +44,24 @@ def problems(config: Config) -> Iterator[Problem]:
         found = [*fault(config, text, kind, LARGEST_BODY)]
         yield from (Problem(path=at, message=message) for message in found)
         folder = config.folder / text
-        if not found and folder.is_dir():
+        if not found and folder.is_dir() and not _has_dockerfile(config, at):
             for each in odd(folder):
-                if at[-1] != "context" or _is_sent(config, folder, each):
-                    yield Problem(path=at, message=_of_odd(config, each, at))
+                is_sent = at[-1] == "context"
+                if not is_sent or _is_sent(config, folder, each):
+                    yield Problem(path=at, message=_of_odd(config, each, is_sent=is_sent))
 
 
-def whole(place: Place, text: str | None) -> str | None:
-    """The path that `text` means in a project; None without a text, which an empty one is."""
-    return str(place.folder / text) if text else None
+def unreadable(config: Config, context: Path, ignore: Path | None) -> Iterator[str]:
+    """What is wrong with the files of a context; `ignore` replaces its .dockerignore."""
+    for each in config.boundary.odd(context):
+        if _is_sent(config, context, each, ignore):
+            yield _of_odd(config, each, is_sent=True)
+
+
+def _has_dockerfile(config: Config, at: Where) -> bool:
+    """Whether a context is that of a Dockerfile, which may have a .dockerignore of its own."""
+    beside = toml.value_at(config.document, (*at[:-1], "dockerfile"))
+    return at[-1] == "context" and bool(beside)
 
 
 class Place(Protocol):
@@ -90,6 +99,11 @@ def fault(config: Place, text: str, kind: Kind, limit: int) -> Iterator[str]:
         yield str(error)
 
 
+def whole(place: Place, text: str | None) -> str | None:
+    """The path that `text` means in a project; None without a text, which an empty one is."""
+    return str(place.folder / text) if text else None
+
+
 def _written(document: dict[str, Any]) -> Iterator[tuple[Where, str, Kind]]:
     """Each path with its place in the file."""
     for at, table in toml.facts(document):
@@ -122,9 +136,10 @@ def _is_path(text: object, key: object) -> TypeGuard[str]:
     return isinstance(text, str) and text.isprintable() and (text != "" or key not in OPTIONAL)
 
 
-def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
+def _of_odd(config: Config, odd: boundary.Odd, *, is_sent: bool) -> str:
+    """`is_sent`: a build would get it, unless .dockerignore excludes it."""
     name = os.path.relpath(odd.path, config.folder)
-    in_context = at[-1] == "context" and odd.path.name != ".dockerignore"
+    in_context = is_sent and odd.path.name != ".dockerignore"
     exclude = ", exclude it with `.dockerignore`" if in_context else ""
     if odd.end is None:
         exclude = exclude.replace(", ", ", or ", 1)
@@ -135,11 +150,11 @@ def _of_odd(config: Config, odd: boundary.Odd, at: Where) -> str:
     )
 
 
-def _is_sent(config: Config, context: Path, odd: boundary.Odd) -> bool:
+def _is_sent(config: Config, context: Path, odd: boundary.Odd, ignore: Path | None = None) -> bool:
     """Whether a build gets that link, device, pipe or socket of its context."""
     from buildkit.render import inputs  # noqa: PLC0415 - only for a link
 
     name = odd.path.relative_to(context).as_posix()
     if odd.end is None and name.partition("/")[0] in inputs.OF_A_CHECKOUT:
         return False  # git may have a socket of its own there
-    return inputs.is_sent(odd.path, context, config.boundary)
+    return inputs.is_sent(odd.path, context, config.boundary, ignore)

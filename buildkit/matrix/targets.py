@@ -2,111 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from buildkit.amis import facts as hosts
-from buildkit.config import locks, requirements, schema
-from buildkit.config.schema import Places
-from buildkit.matrix import cells, paths, samples
+from buildkit.config import locks, requirements
+from buildkit.matrix import bases, cells, own_dockerfile, paths
+from buildkit.matrix.draft import Draft, Entry, add_of_file, pairs
 from buildkit.model import families, names
 from buildkit.model.features import CAPABILITIES, FEATURES_LABEL, Feature
-from buildkit.model.target import CudaCompat, Device, Purpose, Target
-from buildkit.prebuilt import facts
-from buildkit.prebuilt.lookup import look_up
-from buildkit.prebuilt.question import Query
-from buildkit.support import addresses, suggest
-from buildkit.support.errors import BuildkitError
+from buildkit.model.target import Device, Target
+from buildkit.support import suggest
 from buildkit.system import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from buildkit.config import schema
     from buildkit.config.images_toml import Config
     from buildkit.config.problems import Problems
-    from buildkit.config.toml import Where
     from buildkit.matrix.cells import Cell
 
 NAME = "{name}"
 """The default repository."""
 LONGEST_ID = 200
-LAYERS = ("override", "defaults")
-"""What may give an image any other key."""
-OPTION = re.compile(r"(`buildkit [^`]*`)|(?<![\w-])--(?=[a-z])")
-"""The dashes before the name of an option, or a whole command."""
-EXAMPLE_BASES = {
-    Device.CPU: "python:{python}-slim-bookworm",
-    Device.GPU: "nvidia/cuda:12.6.3-runtime-ubuntu24.04",
-}
-EXAMPLE_COMPAT = "nvidia/cuda:13.0.1-base-ubuntu24.04"
-AWS_PURPOSES = {  # the purpose and the platform of a target -> AWS's word
-    (Purpose.TRAINING, "linux/amd64"): "training",
-    (Purpose.INFERENCE, "linux/amd64"): "inference",
-    (Purpose.INFERENCE, "linux/arm64"): "inference_graviton",
-    (Purpose.PROCESSING, "linux/amd64"): "processing",
-    (Purpose.BOTH, "linux/amd64"): None,  # some of AWS's images are for both
-}
-NO_REGION = (
-    "AWS's images differ by region: write `region` below `[registry]`, or set AWS_REGION "
-    "(`render` ignores it: its output is the same for everybody)"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry(Places):
-    """The entry of an image for the cells with the same overrides; what differs by cell is open."""
-
-    config: Config
-    problems: Problems
-
-    def named_at(self, key: str) -> Where:
-        """Where a part of the image's name is written: for this image, or in `[registry]`."""
-        of_registry = not self.has(key) and key in self.config.registry.model_fields_set
-        return ("registry", key) if of_registry else self.at(key)
-
-    @cached_property
-    def common(self) -> dict[str, Any]:
-        """What all targets of the entry have in common, by the fields of `Target`."""
-        table, at = self.given("samples"), self.at("samples")
-        return {
-            "platform": self.given("platform"),
-            "lockable": self.given("lock") is not False,
-            "source_builds": self.given("source_builds"),
-            "apt_snapshot": self.given("apt_snapshot"),
-            "context": paths.whole(self.config, self.given("context")),
-            "end_of_life": self.given("end_of_life"),
-            "network": self.given("network"),
-            "samples": samples.of_table(self.config, table, at, self.problems),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """What a target is made from. `problems` collects what is wrong with it.
-
-    `words` has the value of each `{word}` of a pattern.
-    """
-
-    id: str
-    entry: Entry
-    cell: Cell
-    words: dict[str, str]
-    config: Config
-    problems: Problems
-
-    @property
-    def tag(self) -> str:
-        """The pattern of the tag."""
-        pattern: str = self.entry.given("tag") or self.config.registry.tag
-        return pattern
-
-    def lacks(self, *keys: str) -> bool:
-        return self.problems.lacks(self.cell.name, *keys, *LAYERS)
-
-    def filled(self, pattern: str) -> str:
-        return names.expand(pattern, self.words)
 
 
 def of_image(
@@ -164,30 +81,40 @@ def _target(draft: Draft) -> Target:
         device=cell.device,
         python=cell.python,
         purpose=cell.purpose,
-        base=_base(draft),
-        cuda_compat=_cuda_compat(draft),
-        template=draft.entry.given("template") or cell.name,
-        packages=_packages(draft),
-        indexes=tuple(
-            draft.problems.check(draft.entry.at("indexes"), names.index, draft.filled(text))
-            for text in draft.entry.given("indexes")
-        ),
-        args=_pairs("args", draft),
         labels=_labels(draft, features),
-        lock=_lock(draft),
         repository=_repository(draft),
         tag=_tag(draft),
         features=features,
         family=_family(draft),
         **draft.entry.common,
+        **(
+            own_dockerfile.facts(draft)
+            if own_dockerfile.is_used(draft.entry)
+            else _by_template(draft)
+        ),
     )
 
 
-def cause(at: Where, message: str, words: Iterable[str]) -> str:
-    """A problem without the words of its target: equal if one edit fixes both targets."""
-    for word in sorted(filter(None, words), key=len, reverse=True):
-        message = message.replace(word, "{}")
-    return f"{at}: {message}"
+def _by_template(draft: Draft) -> dict[str, Any]:
+    """What a template makes an image from, by the fields of `Target`."""
+    entry = draft.entry
+    own_dockerfile.check_without(draft)
+    return {
+        "base": bases.base(draft),
+        "cuda_compat": bases.cuda_compat(draft),
+        "template": entry.given("template") or draft.cell.name,
+        "packages": _packages(draft),
+        "indexes": tuple(
+            draft.problems.check(entry.at("indexes"), names.index, draft.filled(text))
+            for text in entry.given("indexes")
+        ),
+        "args": pairs("args", draft),
+        "lock": _lock(draft),
+        "lockable": entry.given("lock") is not False,
+        "source_builds": entry.given("source_builds"),
+        "apt_snapshot": entry.given("apt_snapshot"),
+        "context": paths.whole(draft.config, entry.given("context")),
+    }
 
 
 def _check_id(draft: Draft) -> None:
@@ -216,88 +143,6 @@ def _features(draft: Draft) -> tuple[Feature, ...]:
     return tuple(sorted(able, key=lambda feature: feature.value))
 
 
-def _base(draft: Draft) -> str:
-    at, bases = draft.entry.at("base"), draft.entry.given("base") or {}
-    match bases.get(draft.cell.device):
-        case str() as pattern:
-            return draft.problems.check(at, names.reference, draft.filled(pattern), pattern)
-        case schema.Prebuilt(prebuilt=table):
-            return _prebuilt(draft, table, (*at, "prebuilt"))
-        case _:
-            if not draft.lacks("base"):
-                draft.problems.add(at, _no_base(draft.cell.device, is_table=bool(bases)))
-            return "scratch"
-
-
-def _cuda_compat(draft: Draft) -> CudaCompat | None:
-    """What `cuda-compat` names, for a target that runs on GPUs."""
-    pattern = draft.entry.given("cuda_compat")
-    if pattern is None or draft.cell.device is not Device.GPU:
-        return None
-    at, image = draft.entry.at("cuda_compat"), draft.filled(pattern)
-    draft.problems.check(at, _with_cuda, image, pattern)
-    driver = _driver(image)
-    return driver and CudaCompat(image=image, driver=driver.compat)
-
-
-def _with_cuda(image: str) -> str:
-    """The name of an image, if it shows a CUDA version. Raises ValueError."""
-    names.reference(image)
-    if _driver(image) is None:
-        raise ValueError(
-            f"{addresses.quoted(image)} shows no known CUDA version in its name, as "
-            f"`{EXAMPLE_COMPAT}` does"
-        )
-    return image
-
-
-def _driver(image: str) -> hosts.Driver | None:
-    cuda = hosts.of_reference(image)
-    return hosts.drivers().get(cuda.major) if cuda else None
-
-
-def _prebuilt(draft: Draft, table: schema.PrebuiltTable, at: Where) -> str:
-    """The URI of AWS's image that the table names, or the problem with what AWS has instead."""
-    if (region := table.region or draft.config.region) is None:
-        if not draft.lacks("base", "region", "registry"):
-            draft.problems.add(at, NO_REGION)
-        return "scratch"
-
-    def refused(message: str) -> str:
-        same = cause(at, message, draft.words.values())
-        draft.problems.add(at, f"{draft.id}: {message}", same)
-        return "scratch"
-
-    asked: dict[str, Any] = {
-        key: None if value is None else draft.filled(value)
-        for key, value in table.model_dump(exclude={"region"}).items()
-    }
-    if asked["purpose"] is None:
-        purpose, platform = draft.cell.purpose, draft.entry.given("platform")
-        if (purpose, platform) not in AWS_PURPOSES:
-            return refused(f"{facts.source()} has no image for {purpose.value} on {platform}")
-        asked["purpose"] = AWS_PURPOSES[purpose, platform]
-    try:
-        return look_up(Query(region=region, **asked)).uri
-    except BuildkitError as error:
-        given = ", ".join(
-            f'{key.replace("_", "-")} = "{value}"' for key, value in asked.items() if value
-        )
-        why = f"{error.message}; {error.hint or ''}"
-        why = OPTION.sub(r"\1", why)  # the error names options; these are keys
-        return refused(f"{why}; `prebuilt` asked for {{ {given} }}")
-
-
-def _no_base(device: Device, *, is_table: bool) -> str:
-    example = EXAMPLE_BASES[device]
-    edit = (
-        f'add `{device.value} = "{example}"` to `base`'
-        if is_table
-        else f'write `base = "{example}"`'
-    )
-    return f"no base for {device.value}; {edit}, or name another image"
-
-
 def _packages(draft: Draft) -> tuple[str, ...]:
     """The requirements of `packages`, then those of the file `requirements`."""
     # Whether apt installs them is checked with the templates.
@@ -314,24 +159,13 @@ def _packages(draft: Draft) -> tuple[str, ...]:
         if not wrong:
             found, wrong = requirements.read(draft.config.folder / text)
         packages += [each for each in found if each not in packages]
-        _add_of_file(draft, "requirements", pattern, wrong)
+        add_of_file(draft, "requirements", pattern, wrong)
     return tuple(packages)
-
-
-def _pairs(key: str, draft: Draft) -> tuple[tuple[str, str], ...]:
-    """A table of patterns, filled in. Its values stay in the image for good."""
-    found = [(name, draft.filled(value)) for name, value in draft.entry.given(key).items()]
-    for name, value in found:
-        try:
-            requirements.check_kept(value)
-        except ValueError as error:
-            draft.problems.add((*draft.entry.at(key), name), str(error))
-    return tuple(found)
 
 
 def _labels(draft: Draft, features: Iterable[Feature]) -> tuple[tuple[str, str], ...]:
     """The author's labels, and those that show the features to SageMaker and `buildkit test`."""
-    labels = dict(_pairs("labels", draft))
+    labels = dict(pairs("labels", draft))
     if features:
         labels.setdefault(FEATURES_LABEL, ",".join(feature.value for feature in features))
     for feature in features:
@@ -348,16 +182,8 @@ def _lock(draft: Draft) -> str | None:
     path = str(draft.config.folder / text)
     draft.problems.check(at, locks.name, path)
     wrong = [*paths.fault(draft.config, text, paths.Kind.FILE, reading.LARGEST_TEXT)]
-    _add_of_file(draft, "lock", pattern, wrong)
+    add_of_file(draft, "lock", pattern, wrong)
     return path if wrong else draft.problems.check(at, locks.check, path)
-
-
-def _add_of_file(draft: Draft, key: str, pattern: str, wrong: Iterable[str]) -> None:
-    """Add what is wrong with a file that `pattern` names, once for all targets."""
-    at = draft.entry.at(key)
-    for message in wrong:
-        same = cause(at, f"{pattern} {message}", (draft.filled(pattern),))
-        draft.problems.add(at, message, same)
 
 
 def _repository(draft: Draft) -> str:

@@ -126,6 +126,8 @@ class Target:
     """One cell of the matrix, with everything that its image is made from.
 
     `version` is the author's string, `1.7.2-1`; `framework_version` is it without the revision.
+    `dockerfile` is the path of a Dockerfile of the user's own, and `stage` the stage to build, None
+    for the last; `template` is empty then, and so is what only templates read.
     `end_of_life` is the month, `2023-09`, in which upstream support ended. `indexes` are the
     addresses of additional package indexes for pip. `lock` is a file of the user's own; if
     `lockable` is false, no lock pins the packages. `source_builds` are the packages that
@@ -151,6 +153,8 @@ class Target:
     context: str | None
     repository: str
     tag: str
+    dockerfile: str | None = None
+    stage: str | None = None
     features: tuple[Feature, ...] = ()
     indexes: tuple[str, ...] = ()
     lock: str | None = None
@@ -168,8 +172,8 @@ class Target:
     def recipe(self) -> Target:
         """What makes and names the image: all but where files lie here, and where aliases go."""
         lock = None if self.lock is None else self.lock_file
-        made = replace(self, lock=lock, lockable=True, context=None)  # `pins` have the lock
-        made = replace(made, end_of_life=None, family=None)
+        made = replace(self, lock=lock, lockable=True)  # `pins` have the lock
+        made = replace(made, context=None, dockerfile=None, end_of_life=None, family=None)
         return replace(made, samples=Samples(), network=False)  # of its test
 
     @property
@@ -186,8 +190,16 @@ class Target:
 
     @property
     def is_in_images_lock(self) -> bool:
-        """Whether images.lock is to pin the packages: `lock` of images.toml is not set."""
-        return self.lock is None and self.lockable
+        """Whether images.lock is to pin the packages: `lock` of images.toml is not set.
+
+        What a Dockerfile of the user's own installs is unknown.
+        """
+        return self.lock is None and self.lockable and self.dockerfile is None
+
+    @property
+    def build_arguments(self) -> dict[str, str]:
+        """The arguments that the build passes: templates write theirs into the text."""
+        return dict(self.args) if self.dockerfile is not None else {}
 
     @property
     def image(self) -> str:

@@ -150,20 +150,23 @@ class Planner:
     def _identities(self, rendered: Sequence[Rendered], bases: Bases) -> dict[str, Identity]:
         """None has a target whose context has files that each run writes: it is never the same."""
         found = identity.of(rendered, self._inputs, bases, self.network)
-        contexts = {each.target.context for each in rendered} - {None}
+        contexts = {
+            (each.target.context, inputs.ignore_file(each.target.dockerfile))
+            for each in rendered
+            if each.target.context is not None
+        }
         config = self.project.config
         book = ledger.beside(config.path, config.boundary).path
         written = (self.project.records.folder.absolute(), book.absolute())
         unstable = {
-            context
-            for context in contexts
+            (context, ignore)
+            for context, ignore in contexts
             for each in written
-            if context
-            and each.is_relative_to(context)
-            and inputs.is_seen(Path(context), each.relative_to(context).as_posix())
+            if each.is_relative_to(context)
+            and inputs.is_seen(Path(context), each.relative_to(context).as_posix(), ignore)
         }
         for each in rendered:
-            if each.target.context in unstable:
+            if (each.target.context, inputs.ignore_file(each.target.dockerfile)) in unstable:
                 found[each.target.id] = replace(found[each.target.id], digest=None)
         return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,13 @@ UNKNOWN = "\0"
 
 @dataclass(frozen=True, kw_only=True)
 class Instruction:
-    """`body`: the lines of its here-documents."""
+    """`body`: the lines of its here-documents. `line`: its first, from 1."""
 
     word: str
     flags: tuple[tuple[str, str], ...]
     rest: str
     body: str = ""
+    line: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         flags = "".join(f"--{name}={value} " for name, value in self.flags)
@@ -54,9 +55,9 @@ class Instruction:
 
     @property
     def assigned(self) -> tuple[tuple[str, str | None], ...]:
-        """The names and values of an ARG or an ENV, as written; None for an ARG without a value."""
+        """The names and values of an ARG, ENV or LABEL, as written; None for an ARG without one."""
         words = WORD.findall(self.rest)
-        if self.word == "ENV" and words and "=" not in words[0]:  # the form `ENV NAME a value`
+        if self.word in ("ENV", "LABEL") and words and "=" not in words[0]:  # `ENV NAME a value`
             return ((words[0], self.rest.removeprefix(words[0]).strip()),)
         parts = (each.partition("=") for each in words)
         return tuple((name, value if sign else None) for name, sign, value in parts)
@@ -68,8 +69,9 @@ def instructions(text: str) -> tuple[Instruction, ...]:
     every = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape(every)
     found = []
-    lines = iter(every)
-    for line in lines:
+    numbered = enumerate(every, 1)
+    lines = (line for _, line in numbered)
+    for number, line in numbered:
         if _is_skipped(line):
             continue
         whole = line.strip()
@@ -84,7 +86,7 @@ def instructions(text: str) -> tuple[Instruction, ...]:
                 if (each.lstrip("\t") if heredoc["tabs"] else each) == heredoc["end"].strip("\"'"):
                     break
                 body.append(each)
-        found.append(_instruction(word.upper(), rest.strip(), "\n".join(body)))
+        found.append(_instruction(word.upper(), rest.strip(), "\n".join(body), number))
     return tuple(found)
 
 
@@ -142,9 +144,9 @@ def _value(match: re.Match[str], variables: Mapping[str, str], *, are_all: bool)
             return value
 
 
-def _instruction(word: str, rest: str, body: str) -> Instruction:
+def _instruction(word: str, rest: str, body: str, line: int) -> Instruction:
     flags = []
     while match := FLAG.match(rest):
         flags.append((match["name"], match["value"] or ""))
         rest = rest[match.end() :]
-    return Instruction(word=word, flags=tuple(flags), rest=rest, body=body)
+    return Instruction(word=word, flags=tuple(flags), rest=rest, body=body, line=line)

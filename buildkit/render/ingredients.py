@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import requirements
 from buildkit.config.problems import Problem
-from buildkit.render import dockerfile, programs, render, stages
+from buildkit.render import dockerfile, inputs, programs, render, stages
 from buildkit.support.errors import TemplateError
 from buildkit.support.suggest import shown
 
@@ -37,10 +37,11 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
     """
     judged, looks = set(), programs.Looks()
     for target, places in targets:
-        if not source.has(target.template) or render.is_for_others(target.template):
-            yield _no_template(target, source, places)
-            continue
-        yield from _packages(target, places, source)
+        if target.dockerfile is None:
+            if not source.has(target.template) or render.is_for_others(target.template):
+                yield _no_template(target, source, places)
+                continue
+            yield from _packages(target, places, source)
         if (kind := _kind(target)) not in judged:
             judged.add(kind)
             try:
@@ -53,7 +54,9 @@ def problems(targets: Iterable[tuple[Target, Places]], source: Templates) -> Ite
             found = dockerfile.instructions(text)
             message = next(_lacks(target, found, source, looks), None)
             if message is not None:
-                yield Problem(path=places.at("context"), message=message)
+                by_default = target.dockerfile is not None and not places.has("context")
+                at = places.at("dockerfile" if by_default else "context")
+                yield Problem(path=at, message=message)
 
 
 def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -65,8 +68,9 @@ def one_of_each_kind(targets: Iterable[Target]) -> tuple[Target, ...]:
 
 
 def _kind(target: Target) -> tuple[object, ...]:
+    made_from = (target.template, target.dockerfile, target.stage, *target.build_arguments.items())
     locked = target.lock_file is not None
-    return (target.template, target.context, target.purpose, target.name, target.base, locked)
+    return (*made_from, target.context, target.purpose, target.name, target.base, locked)
 
 
 def _packages(target: Target, places: Places, source: Templates) -> Iterator[Problem]:
@@ -112,7 +116,7 @@ def _no_template(target: Target, source: Templates, places: Places) -> Problem:
     if bare not in similar:
         message += (
             (" Or " if similar else " ")
-            + ("" if written else 'set `template = "…"`, or ')
+            + ("" if written else 'set `template = "…"` or `dockerfile = "…"`, or ')
             + f"create {source.own / name}{render.SUFFIX}"
         )
     return Problem(path=at, message=message, known=known)
@@ -125,31 +129,39 @@ def _listed(source: Templates) -> str:
 def _lacks(
     target: Target, found: Sequence[Instruction], source: Templates, looks: Looks
 ) -> Iterator[str]:
-    built = stages.built(found)
+    built = stages.built(found, target.build_arguments, target.stage)
     copies = [copy for each in built for copy in stages.layout(each).copies if copy.sources]
     if target.context is None:
         runs = (each for stage in built for each in stage.instructions if stages.mounts(each))
         for each in (*(copy.instruction for copy in copies), *runs):
             what = f"has `{shown(str(each))}`" if each.word != "RUN" else "uses the build context"
             yield (
-                f"the template `{target.template}` {what}, but the image has no "
+                f"{_subject(target, source)} {what}, but the image has no "
                 'context; write `context = "…"`, the folder with these files'
             )
         return
     context = Path(target.context)
     if not os.path.isdir(context):  # noqa: PTH112 - a too long name is reported elsewhere
         return
-    is_sent = partial(looks.reaches_build, context, source.limits)
+    ignore = inputs.ignore_file(target.dockerfile)
+    left_out = f"the .dockerignore of {context}" if ignore is None else source.here(str(ignore))
+    is_sent = partial(looks.reaches_build, context, source.limits, ignore)
     for copy in copies:
         for path in copy.sources:
             if not stages.UNCERTAIN.search(path):
                 file = stages.inside(context, path)
-                said = f"the template `{target.template}` copies `{shown(path)}`, which"
+                said = f"{_subject(target, source)} copies `{shown(path)}`, which"
                 if not os.path.lexists(file):
                     yield f"{said} is not in {context}"
                 elif _is_plain(file, context) and not is_sent(file):
-                    yield f"{said} the .dockerignore of {context} leaves out"
+                    yield f"{said} {left_out} leaves out"
     yield from programs.faults(target, context, built[0], source, looks)
+
+
+def _subject(target: Target, source: Templates) -> str:
+    if target.dockerfile is not None:
+        return source.here(target.dockerfile)
+    return f"the template `{target.template}`"
 
 
 def _is_plain(file: Path, context: Path) -> bool:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.config import boundary
 from buildkit.model.target import PINNED
-from buildkit.render import dockerignore
+from buildkit.render import dockerfile, dockerignore, own_dockerfile
 from buildkit.support.errors import ToolError
 from buildkit.system import reading
 
@@ -27,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from buildkit.config.boundary import Boundary
-    from buildkit.model.target import Rendered
+    from buildkit.model.target import Rendered, Target
     from buildkit.render.render import Templates
 
 USES_RUNTIME = re.compile(r"\bruntime\b")
 CHUNK = 1 << 20
 SHORT = 12
 """Hexadecimal digits: enough to distinguish the versions of one part."""
+PROJECT = "the folder of images.toml"
 OF_A_CHECKOUT = (".git", ".buildkit")
 """Folders that differ between checkouts of one commit; the second is buildkit's own, in CI."""
 
@@ -46,7 +46,7 @@ class Inputs:
     """
 
     runtime: Path
-    content: Callable[[str], str] = field(default_factory=lambda: cache(content_of))
+    content: Callable[..., str] = field(default_factory=lambda: cache(content_of))
     _file: Callable[[str], bytes] = field(default_factory=lambda: cache(_read))
 
     def digests(self, rendered: Iterable[Rendered], *, with_base: bool = True) -> dict[str, str]:
@@ -59,9 +59,14 @@ class Inputs:
             "dockerfile": rendered.dockerfile,
             "args": target.args,
             "platform": target.platform,
-            "context": self.content(target.context) if target.context else None,
+            "context": self._context(target),
             "runtime": self.content(str(self.runtime)) if _uses_runtime(rendered) else None,
         }
+        if target.dockerfile is not None:  # the build reads the file once more
+            made_from["dockerfile"] = self._file(target.dockerfile).decode()
+            made_from["stage"] = target.stage
+            found = dockerfile.instructions(rendered.dockerfile)
+            made_from["labels"] = tuple(own_dockerfile.labels(target, found).items())
         if target.lock is not None:  # absent without a lock: such digests are in ledgers
             made_from["lock"] = hashlib.sha256(self._file(target.lock)).hexdigest()
         elif target.pins.packages is not None:
@@ -69,6 +74,11 @@ class Inputs:
         if with_base and target.pins.base is not None:
             made_from["base"] = target.pins.base
         return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
+
+    def _context(self, target: Target) -> str | None:
+        if target.context is None:
+            return None
+        return self.content(target.context, ignore_file(target.dockerfile))
 
     def parts(self, rendered: Rendered, source: Templates) -> tuple[tuple[str, str], ...]:
         """The digest of each part of the inputs, by the name that people know it by.
@@ -78,43 +88,37 @@ class Inputs:
         """
         target = rendered.target
         found = {"images.toml": _short(repr(target.entry))}
-        found |= {name: _short(text) for name, text in source.texts(target.template).items()}
-        if target.context:
-            found[_here(target.context, source)] = _short(self.content(target.context))
+        found |= {name: _short(text) for name, text in source.texts(target).items()}
+        if target.context is not None:
+            here = source.here(target.context)
+            found[PROJECT if here == "." else here] = _short(str(self._context(target)))
         if _uses_runtime(rendered):
             runtime = str(self.runtime)
-            found[_here(runtime, source)] = _short(self.content(runtime))
+            found[source.here(runtime)] = _short(self.content(runtime))
         if target.lock is not None:
-            found[_here(target.lock, source)] = _short(self._file(target.lock).decode())
+            found[source.here(target.lock)] = _short(self._file(target.lock).decode())
         elif target.pins.packages is not None:
             found[PINNED] = _short(target.pins.packages)
         return tuple(sorted(found.items()))
 
 
 def _uses_runtime(rendered: Rendered) -> bool:
-    text = rendered.dockerfile
-    return "runtime" in text and USES_RUNTIME.search(text) is not None
+    text, by_template = rendered.dockerfile, rendered.target.dockerfile is None
+    return by_template and "runtime" in text and USES_RUNTIME.search(text) is not None
 
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
 
 
-def _here(path: str, source: Templates) -> str:
-    """A path of the project as people write it; the name alone of what lies outside of it."""
-    with suppress(ValueError):
-        return Path(path).relative_to(source.own.parent).as_posix()
-    return Path(path).name
-
-
-def content_of(folder: str | Path) -> str:
+def content_of(folder: str | Path, ignore: Path | None = None) -> str:
     """SHA-256 of what a folder contains: names, contents, and the run bit, as in git.
 
     The build sees all but what is in `.dockerignore` and of the checkout itself. It sees a folder
-    without files, too.
+    without files, too. `ignore`: the file that replaces `.dockerignore`.
     """
     total, folder = hashlib.sha256(), Path(folder)
-    names = [each for each in seen(folder) if each.partition("/")[0] not in OF_A_CHECKOUT]
+    names = [each for each in seen(folder, ignore) if each.partition("/")[0] not in OF_A_CHECKOUT]
     filled = {each.rpartition("/")[0] for each in names}
     for name in names:
         path = folder / name
@@ -133,30 +137,41 @@ def content_of(folder: str | Path) -> str:
     return total.hexdigest()
 
 
-def seen(folder: Path) -> list[str]:
+def ignore_file(dockerfile: str | None) -> Path | None:
+    """The file that BuildKit reads instead of the `.dockerignore` of a context; None without one.
+
+    It has the name of the Dockerfile before `.dockerignore`, and lies beside it.
+    """
+    if dockerfile is None:
+        return None
+    beside = Path(os.path.realpath(dockerfile) + dockerignore.NAME)
+    return beside if os.path.lexists(beside) else None
+
+
+def seen(folder: Path, ignore: Path | None = None) -> list[str]:
     """The paths of a context that a build sees: folders, files and links."""
-    return _ignored(folder).seen(folder)
+    return _ignored(folder, ignore).seen(folder)
 
 
-def is_seen(folder: Path, name: str) -> bool:
+def is_seen(folder: Path, name: str, ignore: Path | None = None) -> bool:
     """Whether a build sees this path of its context."""
-    return _ignored(folder).sees(name)
+    return _ignored(folder, ignore).sees(name)
 
 
-def is_sent(path: Path, context: Path, limits: Boundary) -> bool:
+def is_sent(path: Path, context: Path, limits: Boundary, ignore: Path | None = None) -> bool:
     """Whether a build gets a file or a link of its context.
 
     Yes if .dockerignore leads out of the project or never ends: then it is not read. Raises
     ToolError if it cannot be read.
     """
-    ignored = context / dockerignore.NAME
+    ignored = ignore or context / dockerignore.NAME
     if limits.outside(ignored) or boundary.special(ignored):
         return True
-    return is_seen(context, path.relative_to(context).as_posix())
+    return is_seen(context, path.relative_to(context).as_posix(), ignore)
 
 
-def _ignored(folder: Path) -> dockerignore.Ignored:
-    file = folder / dockerignore.NAME
+def _ignored(folder: Path, ignore: Path | None) -> dockerignore.Ignored:
+    file = ignore or folder / dockerignore.NAME
     return dockerignore.parsed(_read(str(file)).decode() if os.path.lexists(file) else "")
 
 

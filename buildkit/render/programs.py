@@ -41,9 +41,7 @@ RUN_BITS = 0o111
 class Looks:
     """Looks at each file of a context once: many images have the same one."""
 
-    reaches_build: Callable[[Path, Boundary, Path], bool] = field(
-        default_factory=lambda: cache(reaches_build)
-    )
+    reaches_build: Callable[..., bool] = field(default_factory=lambda: cache(reaches_build))
     fault: Callable[..., str | None] = field(default_factory=lambda: cache(program_file.fault))
 
 
@@ -53,7 +51,8 @@ def faults(
     """Messages, missing programs first. `image`: the last stage of the Dockerfile."""
     words = ["train"] * target.purpose.trains + ["serve"] * target.purpose.serves
     is_shipped = source.has_shipped(target.template)
-    is_sent = partial(looks.reaches_build, context, source.limits)
+    ignore = inputs.ignore_file(target.dockerfile)
+    is_sent = partial(looks.reaches_build, context, source.limits, ignore)
     if is_shipped and target.template in FORMS:
         yield from _missing(target, context, words, is_sent)
     # Another base may have a program behind a folder of this name, and an entrypoint that is a
@@ -105,12 +104,12 @@ def _takes_run_bits(copy: Copy) -> bool:
     return mode is not None and not int(mode[0], 8) & RUN_BITS
 
 
-def reaches_build(context: Path, limits: Boundary, file: Path) -> bool:
+def reaches_build(context: Path, limits: Boundary, ignore: Path | None, file: Path) -> bool:
     """Whether a build gets a file of its context; yes if .dockerignore cannot be read."""
     if not file.is_relative_to(context):
         return True
     try:
-        return inputs.is_sent(file, context, limits)
+        return inputs.is_sent(file, context, limits, ignore)
     except (OSError, ValueError, ToolError):
         return True
 

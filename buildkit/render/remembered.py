@@ -11,7 +11,7 @@ import json
 import platform
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,19 +73,20 @@ def render_all(targets: Sequence[Target], source: Templates) -> tuple[Rendered, 
 
 def _keys(targets: Sequence[Target], source: Templates) -> dict[str, str]:
     """By target id, what the text of each Dockerfile follows from."""
-    of_template = cache(partial(_of_template, source))
+    one = {each.template: each for each in targets if each.dockerfile is None}
+    digests = {name: _of_template(source, each) for name, each in one.items()}
     found = {}
     for each in targets:
-        if (others := of_template(each.template)) is not None:
+        if (others := digests.get(each.template)) is not None:
             # What a target prints of itself leaves its samples out; templates can print them.
             found[each.id] = _digest(f"{others} {each!r} {each.samples!r}")
     return found
 
 
-def _of_template(source: Templates, name: str) -> str | None:
+def _of_template(source: Templates, target: Target) -> str | None:
     """A digest of a template's files and of the code; None if the text follows from more."""
     try:
-        files, texts = source.files(name), source.texts(name)
+        files, texts = source.files(target.template), source.texts(target)
     except failures.CAUGHT:
         return None  # rendering says what is wrong
     if None in files or any(word in text for word in CHANGING for text in texts.values()):

@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from buildkit.config import boundary
 from buildkit.model import names
 from buildkit.model.target import Rendered
-from buildkit.render import dockerfile, failures, stages
+from buildkit.render import dockerfile, failures, own_dockerfile, stages
 from buildkit.render.sandbox import LARGEST, Sandbox, ShellLengths
 from buildkit.support.errors import TemplateError
 from buildkit.system import reading
@@ -37,8 +37,11 @@ SUFFIX = ".Dockerfile.j2"
 FROM_LOCK = "--mount=type=bind,from=lock,"
 COMPAT = "/usr/local/bin/cuda-compat"
 """The program of templates/macros/cuda.j2."""
-NOT_REPRODUCIBLE = re.compile(r"\{#-?\s*not reproducible:\s*(.+?)\s*-?#\}", re.DOTALL)
-"""The comment of a template whose images differ from build to build, with the reason."""
+NOT_REPRODUCIBLE = re.compile(
+    r"\{#-?\s*not reproducible:\s*(.+?)\s*-?#\}|^#\s*not reproducible:[ \t]*([^\n]+)",
+    re.DOTALL | re.MULTILINE,
+)
+"""The comment of a template or a Dockerfile whose images differ from build to build: the reason."""
 
 
 class OtherBaseError(TemplateError):
@@ -104,14 +107,22 @@ class Templates:
         """Whether a template is, extends or includes the file `other`, also through others."""
         return other in self.files(name)
 
-    def texts(self, name: str) -> dict[str, str]:
-        """The text of each file that a template consists of, by the name that people know."""
-        return dict(filter(None, map(self._text, filter(None, self.files(name)))))
+    def texts(self, target: Target) -> dict[str, str]:
+        """The text of each file that a Dockerfile is made of, by the name that people know."""
+        if target.dockerfile is not None:
+            return {self.here(target.dockerfile): own_dockerfile.text(target.dockerfile)}
+        return dict(filter(None, map(self._text, filter(None, self.files(target.template)))))
 
-    def why_not_reproducible(self, name: str) -> str | None:
-        """The reason that a template, or one that it uses, gives in a comment; None without one."""
-        found = map(NOT_REPRODUCIBLE.search, self.texts(name).values())
-        return next((" ".join(each[1].split()) for each in found if each), None)
+    def here(self, path: str) -> str:
+        """A path of the project as people write it; the name alone of what lies outside of it."""
+        with suppress(ValueError):
+            return Path(path).relative_to(self.own.parent).as_posix()
+        return Path(path).name
+
+    def why_not_reproducible(self, target: Target) -> str | None:
+        """The reason that a comment of the Dockerfile or of a template gives; None without one."""
+        found = map(NOT_REPRODUCIBLE.search, self.texts(target).values())
+        return next((" ".join((each[1] or each[2]).split()) for each in found if each), None)
 
     def _text(self, file: str) -> tuple[str, str] | None:
         path = self.find(file)
@@ -234,6 +245,8 @@ def render(target: Target, source: Templates) -> Rendered:
 
 
 def _rendered(source: Templates, target: Target) -> Rendered:
+    if target.dockerfile is not None:
+        return Rendered(target=target, dockerfile=own_dockerfile.text(target.dockerfile))
     name = f"{target.template}{SUFFIX}"
     try:
         text = _filled(name, target, source)

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from buildkit.render.dockerfile import UNKNOWN, WORD, filled
+from buildkit.render.dockerfile import GIVEN, UNKNOWN, WORD, filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,22 +40,33 @@ class Stage:
 
     `base`: the image that the first of these builds on, "" if there is none; UNKNOWN stands for
     the parts of the name that only the build knows. `arguments`: those before the first FROM.
+    `given`: those that the build passes.
     """
 
     name: str
     number: int
     base: str
     arguments: Mapping[str, str]
+    given: Mapping[str, str]
     instructions: tuple[Instruction, ...]
 
     @property
-    def copied(self) -> frozenset[str]:
-        """The names of the stages that its steps copy from or mount."""
+    def sources(self) -> frozenset[str]:
+        """The names of the stages and images that its steps copy from or mount."""
         flags = (flag for each in self.instructions for flag in each.flags)
         names = (
             value if name == "from" else _mount(value).get("from", "") for name, value in flags
         )
-        return frozenset(map(str.lower, names)) - {""}
+        return frozenset(names) - {""}
+
+    @property
+    def copied(self) -> frozenset[str]:
+        """The same in lower case: stages are found by it."""
+        return frozenset(map(str.lower, self.sources))
+
+    def is_called(self, name: str) -> bool:
+        """Whether this is the name or the number of the stage."""
+        return name.lower() in {self.name, str(self.number)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,16 +120,20 @@ class Layout:
         return tuple(each for each in self.steps if isinstance(each, Copy))
 
 
-def stages(found: Sequence[Instruction]) -> tuple[Stage, ...]:
-    """All stages; the last one becomes the image.
+def stages(
+    found: Sequence[Instruction], given: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Stage, ...]:
+    """All stages; the last one becomes the image unless the build names another.
 
-    buildkit passes no arguments to a build, so an ARG without a default is empty.
+    An ARG without a default is empty, unless the build passes it with `given`.
     """
     begins = [number for number, each in enumerate(found) if each.word == "FROM"]
-    arguments: dict[str, str] = {}
+    arguments = {name: value for name, value in given.items() if GIVEN.fullmatch(name)}
     for each in found[: begins[0] if begins else 0]:
         for name, value in each.assigned if each.word == "ARG" else ():
-            if value is not None:
+            if name in given:
+                arguments[name] = given[name]
+            elif value is not None:
                 arguments[name] = filled(value, arguments, are_all=True)
     every: list[Stage] = []
     for number, (begin, end) in enumerate(pairwise([*begins, len(found)])):
@@ -132,23 +148,39 @@ def stages(found: Sequence[Instruction]) -> tuple[Stage, ...]:
             number=number,
             base=above.base if above else base,
             arguments=arguments,
+            given=given,
             instructions=(*(above.instructions if above else ()), *found[begin:end]),
         )
         every.append(stage)
     return tuple(every)
 
 
-def built(found: Sequence[Instruction]) -> tuple[Stage, ...]:
-    """The stages that a build needs, that of the image first. BuildKit builds no others."""
-    every = stages(found)
-    wanted = [*every[-1:]]
+def built(
+    found: Sequence[Instruction],
+    given: Mapping[str, str] = MappingProxyType({}),
+    name: str | None = None,
+) -> tuple[Stage, ...]:
+    """The stages that a build needs, that of the image first. BuildKit builds no others.
+
+    `name`: the stage that becomes the image, None for the last.
+    """
+    every = stages(found, given)
+    wanted = [*every[-1:]] if name is None else [each for each in every if each.is_called(name)][:1]
     for stage in wanted:  # grows
         wanted += [
-            each
-            for each in every
-            if {each.name, str(each.number)} & stage.copied and each not in wanted
+            each for each in every if any(map(each.is_called, stage.copied)) and each not in wanted
         ]
     return tuple(wanted)
+
+
+def images(needed: Sequence[Stage]) -> frozenset[str]:
+    """The images that stages build on or copy from, as far as the Dockerfile names them."""
+    named = {each.base for each in needed}.union(*(each.sources for each in needed))
+    return frozenset(
+        name
+        for name in named
+        if name and not any(each.is_called(name) for each in needed) and not UNCERTAIN.search(name)
+    )
 
 
 def layout(stage: Stage) -> Layout:
@@ -170,7 +202,7 @@ def layout(stage: Stage) -> Layout:
             for name, value in each.assigned:
                 if name not in of_env:
                     default = stage.arguments.get(name, "") if value is None else fill(value)
-                    variables[name] = default
+                    variables[name] = stage.given.get(name, default)
     path = (each for each in variables["PATH"].split(":") if each.startswith("/"))
     return Layout(steps=tuple(steps), path=tuple(dict.fromkeys(map(posixpath.normpath, path))))
 

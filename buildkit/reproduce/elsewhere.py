@@ -41,24 +41,25 @@ def copied(rendered: Sequence[Rendered], folders: Folders) -> Iterator[Elsewhere
         numbers = iter(range(len(rendered) + 2))
 
         @cache
-        def copy(source: str) -> Path:
-            return _copy(Path(source), temporary / str(next(numbers)))
+        def copy(source: str, ignore: Path | None = None) -> Path:
+            return _copy(Path(source), temporary / str(next(numbers)), ignore)
+
+        def moved(each: Rendered) -> Rendered:
+            if (context := each.target.context) is None:
+                return each
+            there = copy(context, inputs.ignore_file(each.target.dockerfile))
+            return replace(each, target=replace(each.target, context=str(there)))
 
         yield Elsewhere(
-            rendered=tuple(
-                replace(each, target=replace(each.target, context=str(copy(context))))
-                if (context := each.target.context)
-                else each
-                for each in rendered
-            ),
+            rendered=tuple(map(moved, rendered)),
             runtime=copy(str(folders.runtime)),
             nothing=copy(str(folders.nothing)),
         )
 
 
-def _copy(source: Path, folder: Path) -> Path:
+def _copy(source: Path, folder: Path, ignore: Path | None) -> Path:
     folder.mkdir()
-    for name in inputs.seen(source):
+    for name in inputs.seen(source, ignore):
         old, new = source / name, folder / name
         new.parent.mkdir(parents=True, exist_ok=True)
         if old.is_symlink():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,13 @@ from tests.support.projects import target
 if TYPE_CHECKING:
     import pytest
 
-PLAN = bake_plan.make(
-    [Rendered(target=target(), dockerfile="FROM scratch\n")],
-    bake_plan.Inputs(runtime=Path("/runtime"), nothing=Path("/nothing")),
-)
+INPUTS = bake_plan.Inputs(runtime=Path("/runtime"), nothing=Path("/nothing"))
+PLAN = bake_plan.make([Rendered(target=target(), dockerfile="FROM scratch\n")], INPUTS)
 
 
-def baked(monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[tuple[str, ...], Any]:
+def baked(
+    monkeypatch: pytest.MonkeyPatch, plan: bake_plan.Plan = PLAN, **options: Any
+) -> tuple[tuple[str, ...], Any]:
     """The command line of bake, and the only target of its file."""
     calls: list[tuple[tuple[str, ...], Any]] = []
 
@@ -34,7 +35,7 @@ def baked(monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[tuple[str, .
     made = bake.Options(
         builder="b", containerd=True, held={target().id: "buildkit-build:1"}, **options
     )
-    list(bake.build([target()], PLAN, made))
+    list(bake.build([target()], plan, made))
     (call,) = calls
     return call
 
@@ -55,6 +56,20 @@ def test_the_identity_of_an_image_is_its_label(monkeypatch: pytest.MonkeyPatch) 
     _, found = baked(monkeypatch, identities={target().id: "sha256:1"})
     assert found["labels"] == {"buildkit.identity": "sha256:1"}
     assert "cache-to" not in found
+
+
+def test_a_dockerfile_of_one_s_own_gets_the_time_and_the_identity_beside_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = replace(
+        target(), template="", dockerfile=str(tmp_path / "Dockerfile"), args=(("A", "b"),)
+    )
+    plan = bake_plan.make([Rendered(target=own, dockerfile="FROM a\n")], INPUTS)
+    _, found = baked(
+        monkeypatch, plan, epochs={own.id: 1_700_000_000}, identities={own.id: "sha256:1"}
+    )
+    assert found["args"] == {"SOURCE_DATE_EPOCH": "1700000000", "A": "b"}
+    assert found["labels"].keys() > {"buildkit.identity", "buildkit.target"}
 
 
 def test_a_registry_keeps_all_steps_and_fails_no_build(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from buildkit.build.bake import missing_package
@@ -196,6 +198,12 @@ def test_a_package_that_pip_does_not_find_is_told_with_the_indexes(
         "pip found no `torch==2.13.0+cpu` for Python 3.11 and linux/amd64; searched: " + asked
     )
     assert "`indexes`" in (error.hint or "")
+
+
+def test_the_indexes_of_a_dockerfile_of_one_s_own_are_no_matter_of_images_toml() -> None:
+    progress, _ = read(PIP.format(looking=""), "demo")
+    own = replace(target(), dockerfile="/Dockerfile")
+    assert missing_package(progress.failed()["demo"], own) is None
 
 
 def test_other_failed_steps_are_not_about_packages() -> None:

@@ -90,3 +90,58 @@ def test_mirrors_of_indexes_are_a_secret_of_their_target_alone() -> None:
         INPUTS, indexes={rendered.target.id: Path("/secret/0"), "another": Path("/secret/1")}
     )
     assert only(rendered, inputs)["secret"] == ["id=indexes,src=/secret/0"]
+
+
+OWN = """\
+FROM node:20 AS web
+FROM python:3.11-slim AS runtime
+LABEL org.opencontainers.image.version="its own"
+COPY --from=web /x /x
+COPY --from=tools:1 /y /y
+FROM other:1 AS debug
+"""
+
+
+def test_a_dockerfile_of_one_s_own_is_named_and_nothing_replaces_its_stages(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_text(OWN)
+    (tmp_path / "link").symlink_to(file)
+    own = dataclasses.replace(
+        target(),
+        template="",
+        dockerfile=str(tmp_path / "link"),
+        stage="runtime",
+        context="/context",
+        args=(("JOBS", "${n}"),),
+        labels=(("team", "a"),),
+    )
+    rules = ("python:*=m.example/python:*", "node:*=m.example/node:*", "tools:1=m.example/tools:1")
+    inputs = dataclasses.replace(
+        INPUTS,
+        network=Network(
+            substitutes=substitution.parse((*rules, "other:*=m.example/other:*")), wheels=Path("/w")
+        ),
+        bases={"python:3.11-slim": "sha256:1"},
+    )
+    assert only(Rendered(target=own, dockerfile=OWN), inputs) == {
+        "context": "/context",
+        "dockerfile": str(file),
+        "target": "runtime",
+        "args": {"JOBS": "$${n}"},
+        "labels": {
+            "org.opencontainers.image.title": "demo",
+            "buildkit.target": "demo-1.0-cpu-py311",
+            "team": "a",
+        },
+        "contexts": {
+            "node:20": "docker-image://m.example/node:20",
+            "python:3.11-slim": "docker-image://m.example/python:3.11-slim@sha256:1",
+            "tools:1": "docker-image://m.example/tools:1",
+        },
+        "platforms": ["linux/amd64"],
+        "tags": ["demo:1.0-cpu-py311"],
+        "secret": [],
+        "output": ["type=image,oci-mediatypes=false,compression=gzip,force-compression=true"],
+    }

@@ -75,6 +75,24 @@ def test_each_value_has_the_line_that_decides_it(
     assert [*found][:5] == ["version", "device", "python", "purpose", "template"]
 
 
+def test_a_dockerfile_replaces_what_only_templates_read(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = 'dockerfile = "docker/Dockerfile"\ntarget = "{purpose}"\nargs = { A = "x" }\n'
+    file.write_text(IMAGES.partition("template =")[0] + own)
+    (file.parent / "docker").mkdir()
+    (file.parent / "docker" / "Dockerfile").write_text("FROM debian AS both\nARG A\n")
+    found = shown(file, "demo-1.0-cpu-py311", capsys)
+    assert found["dockerfile"] == ("docker/Dockerfile", 11, "image.demo.dockerfile")
+    assert found["target"] == ("both", 12, "image.demo.target")
+    assert found["base"] == ("debian", 11, "image.demo.dockerfile")
+    assert found["context"] == ("docker", None, None)
+    assert found["template"] == found["packages"] == found["lock"] == (None, None, None)
+    (file.parent / "docker" / "Dockerfile").write_text("ARG BASE\nFROM $BASE AS both\nARG A\n")
+    base = shown(file, "demo-1.0-cpu-py311", capsys)["base"]
+    assert base == ("python:3.11-slim-bookworm", 5, "defaults.base")
+
+
 def test_an_included_cell_comes_from_its_rule(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -489,8 +489,8 @@ def test_each_problem_is_one_line(text: str) -> None:
             id="a secret in what is no list",
         ),
         pytest.param(
-            MINIMAL + "dockerfile = 'x'",
-            "unknown key; known keys: `template`, `base`, `packages`, `requirements`, ",
+            MINIMAL + "compose = 'x'",
+            "unknown key; known keys: `template`, `dockerfile`, `target`, `base`, ",
             id="an unknown key that is like none",
         ),
         pytest.param(

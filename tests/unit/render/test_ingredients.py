@@ -732,9 +732,9 @@ def test_a_file_of_several_images_is_looked_at_once(
     sent, looked = [], []
     one, other = programs.reaches_build, program_file.fault
 
-    def is_sent(context: Path, limits: Boundary, file: Path) -> bool:
+    def is_sent(context: Path, limits: Boundary, ignore: Path | None, file: Path) -> bool:
         sent.append(file.name)
-        return one(context, limits, file)
+        return one(context, limits, ignore, file)
 
     def of_file(file: Path, context: Path, *, runs: bool, started: bool) -> str | None:
         looked.append(file.name)

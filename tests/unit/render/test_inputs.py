@@ -53,9 +53,9 @@ def test_each_folder_is_read_once_for_all_targets(
     make(tmp_path)
     content_of, read = inputs.content_of, []
 
-    def counted(folder: str) -> str:
+    def counted(folder: str, ignore: Path | None = None) -> str:
         read.append(folder)
-        return content_of(folder)
+        return content_of(folder, ignore)
 
     monkeypatch.setattr(inputs, "content_of", counted)
     context, runtime = str(tmp_path / "context"), tmp_path / "runtime"
@@ -226,3 +226,53 @@ def test_a_file_that_a_pattern_brings_back_counts(tmp_path: Path) -> None:
     before = digest(checkout)
     (checkout / "context" / "lib" / "a.py").write_text("a = 2\n")
     assert digest(checkout) != before
+
+
+def own(folder: Path, **changes: object) -> Rendered:
+    """A target with a Dockerfile of the user's own, which is no part of the context."""
+    file = folder / "docker" / "Dockerfile"
+    if not file.exists():
+        file.parent.mkdir()
+        file.write_text("FROM a AS runtime\nFROM b\n")
+    made = {"template": "", "dockerfile": str(file), "context": str(folder / "context"), **changes}
+    target = dataclasses.replace(TARGET, **made)  # type: ignore[arg-type]
+    return Rendered(target=target, dockerfile="FROM a AS runtime\nFROM b\n")
+
+
+def of_own(folder: Path, **changes: object) -> str:
+    (found,) = inputs.Inputs(runtime=folder / "runtime").digests([own(folder, **changes)]).values()
+    return found
+
+
+def test_a_dockerfile_of_one_s_own_counts_with_what_is_built_of_it(tmp_path: Path) -> None:
+    before = of_own(make(tmp_path / "one"))
+    assert of_own(make(tmp_path / "two")) == before
+    folder = make(tmp_path / "three")
+    changed = [of_own(folder, **each) for each in (
+        {"stage": "runtime"}, {"args": (("A", "1"),)}, {"labels": (("a", "b"),)}, {"id": "other"}
+    )]  # fmt: skip
+    assert len({before, *changed}) == 5
+    (folder / "runtime" / "launch").write_text("no part of it, although a stage is called so")
+    assert of_own(folder) == before
+    (folder / "docker" / "Dockerfile").write_text("FROM c\n")
+    assert of_own(folder) != before
+
+
+def test_the_dockerignore_beside_a_dockerfile_says_what_counts(tmp_path: Path) -> None:
+    before = of_own(folder := make(tmp_path))
+    (folder / "docker" / "Dockerfile.dockerignore").write_text("lib\nbig\n**/__pycache__\n")
+    without = of_own(folder)
+    assert without != before
+    (folder / "context" / "lib" / "a.py").write_text("a = 2\n")
+    assert of_own(folder) == without
+    (folder / "context" / "train").write_text("#!/bin/bash\n")
+    assert of_own(folder) != without
+
+
+def test_a_changed_dockerfile_is_named_by_its_path(tmp_path: Path) -> None:
+    source = render.templates(make(tmp_path))
+    before = dict(inputs.Inputs(runtime=tmp_path).parts(own(tmp_path), source))
+    assert before.keys() == {"images.toml", "docker/Dockerfile", "context"}
+    (tmp_path / "docker" / "Dockerfile").write_text("FROM c\n")
+    after = dict(inputs.Inputs(runtime=tmp_path).parts(own(tmp_path), source))
+    assert {name for name in after if after[name] != before[name]} == {"docker/Dockerfile"}

@@ -136,7 +136,9 @@ def test_a_run_keeps_the_texts_of_other_targets(
     assert again([one, *others], folder, monkeypatch) == [one.id, others[0].id]
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(Target)])
+@pytest.mark.parametrize(
+    "name", [each.name for each in fields(Target) if each.name != "dockerfile"]
+)
 def test_each_fact_of_a_target_counts(folder: Path, name: str) -> None:
     every = targets(PROJECT, folder)
     before, _ = both(every, folder)
@@ -288,3 +290,18 @@ def test_a_cache_that_cannot_be_written_is_no_error(folder: Path) -> None:
     cache.folder().write_text("a file")
     found, fresh = both(targets(PROJECT, folder), folder)
     assert found == fresh
+
+
+def test_dockerfiles_of_one_s_own_are_read_in_each_run(folder: Path) -> None:
+    one, two, _ = targets(PROJECT, folder)
+    files = [folder / "one", folder / "two"]
+    every = [
+        replace(each, template="", dockerfile=str(file))
+        for each, file in zip((one, two), files, strict=True)
+    ]
+    for text in ("FROM a\n", "FROM b\n"):
+        files[0].write_text(text)
+        files[1].write_text("FROM always the same\n")
+        found, fresh = both(every, folder)
+        assert found == fresh
+        assert found[0].dockerfile == text

@@ -65,3 +65,17 @@ def test_a_copy_is_the_same_input(tmp_path: Path) -> None:
     before = inputs.Inputs(runtime=folders.runtime).digests(rendered)
     with elsewhere.copied(rendered, folders) as there:
         assert inputs.Inputs(runtime=there.runtime).digests(there.rendered) == before
+
+
+def test_a_copy_has_what_the_dockerignore_beside_the_dockerfile_lets_through(
+    tmp_path: Path,
+) -> None:
+    (each, *_), folders = checkout(tmp_path)
+    file = tmp_path / "Dockerfile"
+    file.write_text("FROM a\n")
+    (tmp_path / "Dockerfile.dockerignore").write_text("train\n")
+    own = dataclasses.replace(each, target=dataclasses.replace(each.target, dockerfile=str(file)))
+    with elsewhere.copied([own], folders) as there:
+        copy = Path(there.rendered[0].target.context or "")
+        names = sorted(path.name for path in copy.iterdir())
+        assert names == [".dockerignore", "empty", "link", "secret.txt"]

@@ -1,0 +1,140 @@
+"""A Dockerfile of the user's own: what is wrong with it, and what it builds on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildkit.model import names
+from buildkit.render import stages
+from buildkit.render.dockerfile import GIVEN, UNKNOWN, VARIABLE, WORD
+from buildkit.support import suggest
+from buildkit.support.errors import TemplateError
+from buildkit.system import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildkit.model.target import Target
+    from buildkit.render.dockerfile import Instruction
+    from buildkit.render.stages import Stage
+
+INSTRUCTIONS = (
+    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
+    "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+)  # fmt: skip
+BASE = "BASE"
+"""The argument that gets `base` of images.toml, if the Dockerfile declares it."""
+PREDEFINED = re.compile(
+    rf"{GIVEN.pattern}|(?i:(?:https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH"
+)
+"""Arguments that no Dockerfile has to declare."""
+TITLE, VERSION = "org.opencontainers.image.title", "org.opencontainers.image.version"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dockerfile:
+    """A Dockerfile that was read, or what is `wrong` with it, its context or its .dockerignore."""
+
+    instructions: tuple[Instruction, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+
+def text(dockerfile: str) -> str:
+    """The text of a Dockerfile of the user's own. Raises TemplateError."""
+    try:
+        return reading.text(dockerfile)
+    except (OSError, ValueError) as error:
+        raise TemplateError(
+            f"{dockerfile} cannot be read: {error}", hint="`buildkit list`"
+        ) from error
+
+
+def faults(found: Sequence[Instruction]) -> Iterator[tuple[int, str]]:
+    """What BuildKit would not accept, each with its line; not what only the build can find."""
+    if not any(each.word == "FROM" for each in found):
+        yield 1, "a Dockerfile needs a `FROM`"
+        return
+    has_begun = False
+    for each in found:
+        has_begun = has_begun or each.word == "FROM"
+        shown = suggest.shown(each.word)
+        if each.word not in INSTRUCTIONS:
+            near = suggest.near_names(each.word, INSTRUCTIONS)
+            meant = f"; did you mean `{near[0]}`?" if near else ""
+            yield each.line, f"unknown instruction `{shown}`{meant}"
+        elif not each.rest:
+            yield each.line, f"`{shown}` has no arguments"
+        elif not has_begun and each.word != "ARG":
+            yield each.line, f"`{shown}` comes before the first FROM; only ARG can"
+        elif each.word == "FROM" and not _is_from(WORD.findall(each.rest)):
+            yield each.line, "write `FROM image` or `FROM image AS stage`"
+
+
+def _is_from(words: Sequence[str]) -> bool:
+    return len(words) == 1 or (len(words) == 3 and words[1].lower() == "as")  # noqa: PLR2004
+
+
+def declared(found: Sequence[Instruction]) -> frozenset[str]:
+    """The arguments that the Dockerfile has, in any stage."""
+    return frozenset(name for each in found if each.word == "ARG" for name, _ in each.assigned)
+
+
+def of_from(found: Sequence[Instruction]) -> frozenset[str]:
+    """The arguments that a FROM can use: those before the first one."""
+    begin = next((number for number, each in enumerate(found) if each.word == "FROM"), 0)
+    return declared(found[:begin])
+
+
+def check_stage(found: Sequence[Instruction], name: str) -> None:
+    """Raise ValueError if the Dockerfile has no such stage."""
+    every = stages.stages(found)
+    if any(each.is_called(name) for each in every):
+        return
+    known = [each.name for each in every if each.name]
+    near = suggest.near_names(name, known)
+    meant = f"did you mean `{near[0]}`? " if near else ""
+    there_are = suggest.listed("stages", known) if known else "its stages have no names"
+    raise ValueError(f"unknown stage `{suggest.shown(name)}`; {meant}{there_are}")
+
+
+def base(
+    found: Sequence[Instruction], arguments: Mapping[str, str], platform: str, name: str | None
+) -> str:
+    """The image that a stage builds on, None: the last stage. Raises ValueError."""
+    system, _, architecture = platform.partition("/")
+    given = {"TARGETPLATFORM": platform, "TARGETOS": system, "TARGETARCH": architecture}
+    needed = stages.built(found, {**given, **arguments}, name)
+    stage = needed[0]
+    begin = stage.instructions[0]
+    said = f"line {begin.line}, `{suggest.shown(str(begin))}`"
+    if (missing := _without_value(stage)) is not None:
+        edit = "write `base`" if missing == BASE else f'write `args = {{ {missing} = "…" }}`'
+        first = (
+            "" if missing in of_from(found) else f"add `ARG {missing}` before the first FROM, and "
+        )
+        raise ValueError(f"{said}: `{missing}` has no value; {first}{edit}, or write a default")
+    if UNKNOWN in stage.base:
+        raise ValueError(f"{said}: only the build knows this image; name it without such variables")
+    try:
+        return names.reference(stage.base)
+    except ValueError as error:
+        raise ValueError(f"{said}: {error}") from error
+
+
+def _without_value(stage: Stage) -> str | None:
+    """A variable in the FROM of a stage that has neither a value nor a default."""
+    named = WORD.findall(stage.instructions[0].rest)[0]
+    used = (
+        match["bare"] or match["name"] for match in VARIABLE.finditer(named) if not match["how"]
+    )
+    return next((n for n in used if not stage.arguments.get(n) and not GIVEN.fullmatch(n)), None)
+
+
+def labels(target: Target, found: Sequence[Instruction]) -> dict[str, str]:
+    """The labels that templates write. The Dockerfile may have a title and a version of its own."""
+    own = {name.strip("\"'") for each in found if each.word == "LABEL" for name, _ in each.assigned}
+    ours = {TITLE: target.name, VERSION: target.version}
+    ours = {name: value for name, value in ours.items() if name not in own}
+    return {**ours, "buildkit.target": target.id, **dict(target.labels)}
