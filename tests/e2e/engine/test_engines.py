@@ -38,6 +38,31 @@ def test_engines_that_would_choose_the_same_network(local: Local) -> None:
     assert f"10.213.{_network(ours)}.1" in _addresses()
 
 
+def test_an_engine_whose_network_was_taken_starts_in_another(local: Local) -> None:
+    """dockerd remembers the address of its bridge, and would give it to the new one."""
+    first = Engine(cache=engine_folder(local), store="containerd")
+    engines = [first]
+    try:
+        first.up()
+        before = _network(first.state)
+        first.stop()
+        choice = f"{int(before) // 16:x}"
+        folder = engine_folder(local, lambda cache: _first_choice(cache / "engine") == choice)
+        engines.append(Engine(cache=folder, store="containerd"))
+        engines[1].up()
+        assert _network(engines[1].state) == before
+        first.up()
+        assert _network(first.state) != before
+        assert {f"10.213.{_network(each.state)}.1" for each in engines} <= _addresses()
+        first.stop()
+        assert f"10.213.{_network(first.state)}.1" not in _addresses()
+        assert f"10.213.{before}.1" in _addresses()
+    finally:
+        for one in engines:
+            one.down()
+            shutil.rmtree(one.cache)
+
+
 def _first_choice(state: Path) -> str:
     """What `scripts/dev/engine` begins with: the last of eight digits of its folder's hash."""
     return hashlib.sha256(str(state).encode()).hexdigest()[7]
