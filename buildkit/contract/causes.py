@@ -78,6 +78,9 @@ UNJUDGED = {
 STATES = frozenset(["OUT-01", "PROC-02"])
 """The clauses that only state that a program fails on the samples; others say why."""
 
+SAME = frozenset([Sign.ENDED])
+"""What only a clause explains that shows it itself: it may be broken in another way."""
+
 
 def named(results: Iterable[Judged]) -> tuple[Judged, ...]:
     """The results, each with the broken clause that is its first cause, if there is one."""
@@ -135,7 +138,7 @@ def _hindered_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
         each
         for sign in signs
         for each in UNJUDGED[sign]
-        if each in blamed and (each not in STATES or sign in blamed[each].signs)
+        if each in blamed and (sign in blamed[each].signs or not (each in STATES or sign in SAME))
     )
     return next(candidates, "")
 

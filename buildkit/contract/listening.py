@@ -26,8 +26,9 @@ BUSY = 0.05
 
 BOUND = re.compile(r"Listening at: (?:\S+,)?unix:([^\s,]+)|on unix socket (\S+)")
 """What gunicorn and uvicorn say of the unix socket on which they serve."""
-BINDERS = re.compile(r"\b(gunicorn|uvicorn)\b")
-"""Command lines of servers that open all of their sockets together."""
+BINDERS = re.compile(r"(\S*/)?(python[\d.]* (-\S+ )*(\S*/)?)?(gunicorn|uvicorn)\b")
+"""How the command lines of servers begin that open all of their sockets together. A script may have
+their name, too, and start a server with another socket after them."""
 
 Address = tuple[str, int]
 """An IP address and a port, or the path of a unix socket and NO_PORT."""
@@ -91,7 +92,7 @@ def places(container: Container) -> frozenset[Address] | None:
 def binds_at_once(container: Container) -> bool:
     """Whether each program is a server that opens all of its sockets together."""
     commands = [each.command for each in container.processes()]
-    return bool(commands) and all(map(BINDERS.search, commands))
+    return bool(commands) and all(map(BINDERS.match, commands))
 
 
 def settled_elsewhere(

@@ -22,6 +22,7 @@ from buildkit.config import requirements
 from buildkit.model.target import Device
 from buildkit.prebuilt import reverse
 from buildkit.support import tables
+from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,9 +127,17 @@ def cuda_of(target: Target) -> Cuda | None:
     if newest is None:
         return None
     # AWS's images have cuda-compat, too, and load it where they have to.
-    compat = target.cuda_compat is not None or reverse.is_of_aws(reverse.parse(target.base))
+    compat = target.cuda_compat is not None or _is_of_aws(target.base)
     needs = fit.Needs(newest, compat=compat)
     return Cuda(version=newest, needs=needs if target.purpose.serves else None)
+
+
+def _is_of_aws(base: str) -> bool:
+    """Whether a base is one of AWS's images. A name without a registry or a tag is none."""
+    try:
+        return reverse.is_of_aws(reverse.parse(base))
+    except UsageError:
+        return False
 
 
 @cache

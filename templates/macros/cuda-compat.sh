@@ -11,4 +11,5 @@ if [ "${driver%%.*}" -ge "$oldest" ] 2>/dev/null && [ "$driver" != "$newest" ] &
   echo "cuda-compat: the driver of the host, $driver, is older than $newest: loading $folder" >&2
   export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
+[ $# -gt 0 ] || { echo "cuda-compat: no command to start" >&2; exit 127; }
 exec "$@"

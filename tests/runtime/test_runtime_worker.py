@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from buildkit_runtime.worker import Worker, has_arrived, is_quick
+from buildkit_runtime import worker
+from buildkit_runtime.worker import Worker, has_arrived, is_quick, linger
 from gunicorn.workers.gthread import ThreadWorker
 
 from tests.runtime.runtime_harness import RUNTIME
@@ -91,6 +94,7 @@ def test_the_thread_that_accepts_connections_never_waits_for_a_client_to_close(
     monkeypatch: pytest.MonkeyPatch, result: object, *, ends: bool
 ) -> None:
     monkeypatch.setattr(ThreadWorker, "handle", lambda *_: result)
+    monkeypatch.setattr(worker, "_LINGER_SECONDS", 0.05)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         assert Worker.__new__(Worker).handle(SimpleNamespace(sock=ours)) == result
@@ -99,6 +103,39 @@ def test_the_thread_that_accepts_connections_never_waits_for_a_client_to_close(
         else:
             with pytest.raises(BlockingIOError):
                 ours.recv(1, socket.MSG_DONTWAIT)
+
+
+@pytest.mark.parametrize("size", [20_000, 60_000])
+def test_a_client_that_still_sends_its_body_gets_the_whole_answer(size: int) -> None:
+    """A connection that is closed with unread bytes is reset, and the answer is lost."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        theirs = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
+
+    def answer() -> None:
+        with ours:
+            ours.sendall(b"x" * 50_000)
+            linger(ours)
+
+    with theirs, ThreadPoolExecutor() as threads:
+        answering = threads.submit(answer)
+        for _ in range(10):
+            theirs.sendall(b"y" * (size // 10))  # raises once the connection is reset
+            time.sleep(0.01)
+        theirs.shutdown(socket.SHUT_WR)
+        answering.result()
+        found = b""
+        while part := theirs.recv(65536):
+            found += part
+    assert len(found) == 50_000
+
+
+def test_a_client_that_never_closes_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_LINGER_SECONDS", 0.05)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        linger(ours)
+        assert theirs.recv(1) == b""
 
 
 def test_the_tests_have_the_server_of_the_images() -> None:

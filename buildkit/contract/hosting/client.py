@@ -193,6 +193,7 @@ class HttpClient:
                 parts=tuple((at, len(content)) for at, content in parts),
             )
         except (OSError, http.client.HTTPException) as error:
+            connection.close()  # a part of the answer may be left in it
             what, sign = f"no whole answer: {_reason(error)[:REASON]}", Sign.NOT_WHOLE
             if limit.passed or time.monotonic() - began >= limit.most:
                 sign = Sign.NO_ANSWER if accepted else Sign.NO_CONNECTION

@@ -31,6 +31,7 @@ GOING_SECONDS = 5
 STOP_SECONDS = 60
 """From the signal to the end (RUN-10)."""
 LOOK_SECONDS = 0.2
+CUDA_COMPAT = "cuda-compat"
 INTERPRETER = re.compile(
     r"(python|pypy|Rscript|R|bash|sh|dash|perl|ruby|node|java|julia|spark-submit|env)[\d.]*"
 )
@@ -38,14 +39,19 @@ INTERPRETER = re.compile(
 
 def need_words(bench: Bench) -> None:
     """Raises Unseen for an image without a command: an engine creates no container of it."""
-    view = bench.engine.view(bench.subject.image)
-    if not view.entrypoint and not view.command:
+    if not _words(bench.engine.view(bench.subject.image)):
         raise Unseen("the image has no ENTRYPOINT or CMD to start")
+
+
+def _words(view: ImageView) -> tuple[str, ...]:
+    """The command of the image, without `cuda-compat OLDEST` of our template before it."""
+    words = (*view.entrypoint, *view.command)
+    return words[2:] if words and PurePosixPath(words[0]).name == CUDA_COMPAT else words
 
 
 def interpreter(view: ImageView) -> str:
     """The interpreter that the image starts, if each job passes a script to it; else empty."""
-    words = (*view.entrypoint, *view.command)
+    words = _words(view)
     names = [PurePosixPath(word).name for word in words if not word.startswith("-")]
     alone = bool(names) and all(INTERPRETER.fullmatch(name) for name in names)
     return " ".join(words) if alone else ""

@@ -47,8 +47,8 @@ SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"])
 class Stopped:
     """`whole`: the run without a signal. `run`: one that got SIGTERM in the middle.
 
-    `reading`: one that got SIGTERM while it read an endless file; it counts if the signal had no
-    effect on `run`. `working`: the one that was stopped during its work, None if none was.
+    `reading`: one that got SIGTERM while it read an endless file, if the signal had no effect on
+    `run`. `working`: the one that was stopped during its work, None if none was.
     `scripted`: a user's script trains, not the image.
     """
 
@@ -125,11 +125,11 @@ def stopped(bench: Bench) -> Stopped:
     if whole.good and whole.seconds < AT_ONCE_SECONDS:
         with ThreadPoolExecutor(max_workers=1) as beside:
             promise = beside.submit(read)
-            run, reading = stop(), promise.result()
+            run, read = stop(), partial(promise.result)
     else:
         run = stop()
-        if run.ran and whole.good and not run.killed and not has_effect(whole, run):
-            reading = read()
+    if run.ran and whole.good and not run.killed and not has_effect(whole, run):
+        reading = read()
     if not work.code:
         working = _stopped_in_its_work(bench, work, whole, run)
     return Stopped(

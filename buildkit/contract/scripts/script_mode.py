@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from buildkit.contract.jobs.training_job import Job
     from buildkit.contract.jobs.training_runs import Run
 
-EXITED = re.compile(rf"\b{script_runs.EXIT_CODE}\b")
+EXITED = re.compile(rf"(?<![\d.]){script_runs.EXIT_CODE}(?!\.?\d)")
+"""The exit code as a number of its own, not as a part of a version or of another number."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,8 @@ DECOY = b"""\
 print("buildkit_decoy: this is not the script that was asked for")
 raise SystemExit(17)
 """
-EXIT_CODE = 9
+EXIT_CODE = 83
+"""A number that no other text of a failure contains by chance."""
 FAILS = f"""\
 import sys
 open("/opt/ml/model/buildkit_began", "w").close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import selectors
 import socket
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -20,6 +21,8 @@ from gunicorn.workers.gthread import ThreadWorker
 _QUICK_THREADS = 4
 _QUICK = re.compile(rb"[A-Z]+ /(ping|metrics)[ ?]")
 _LONGEST_START = 16
+_LINGER_SECONDS = 2
+_LINGER_BYTES = 64 * 1024
 
 
 class Threads(ThreadPoolExecutor):
@@ -62,13 +65,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Called in a thread. Newer ones return False for a connection that has to be closed.
 
         They then wait up to two seconds until the client closes it, too, in the thread that accepts
-        connections: /ping would wait as well. If the socket is shut down, they do not wait.
+        connections: /ping would wait as well. If the socket is shut down, they do not wait. So the
+        thread of the request waits here, but not one of the few for /ping, which has no body.
         """
+        quick = is_quick(connection.sock)
         result = super().handle(connection)
         if result is False:
+            if not quick:
+                linger(connection.sock)
             with suppress(OSError):  # the client has closed it already
                 connection.sock.shutdown(socket.SHUT_RDWR)
         return result
+
+
+def linger(connection: socket.socket) -> None:
+    """End the answer, and read what the client still sends: else the kernel may drop the answer."""
+    end = time.monotonic() + _LINGER_SECONDS
+    left = _LINGER_BYTES
+    with suppress(OSError):  # also the time-out
+        connection.shutdown(socket.SHUT_WR)
+        while left > 0 and (wait := end - time.monotonic()) > 0:
+            connection.settimeout(wait)
+            received = len(connection.recv(left))
+            left = left - received if received else 0
 
 
 def is_quick(connection: socket.socket) -> bool:

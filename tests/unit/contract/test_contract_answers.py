@@ -208,6 +208,8 @@ def test_a_slow_sample_is_not_sent_often(rows: Payload) -> None:
     ("body", "found"),
     [
         pytest.param(b"73ipo application/jsonlines\n", "pass", id="the variable"),
+        pytest.param(b'"73ipo application/jsonlines"\n', "pass", id="the text as JSON"),
+        pytest.param(b'"73ipo application\\/jsonlines"', "pass", id="with escaped slashes"),
         pytest.param(b"73ipo application/json", "Broken", id="a type of its own"),
         pytest.param(b"73ipo None", "Broken", id="nothing"),
         pytest.param(b"3", "Unseen", id="output_fn was not called: ITK-04 reports it"),
@@ -819,12 +821,17 @@ def test_a_ping_without_an_answer_has_the_signs_of_one(
         def request(self, *_: object, **__: object) -> None:
             raise OSError("broken")
 
+        def close(self) -> None:
+            closed.append(True)
+
+    closed: list[bool] = []
     asked = client.HttpClient(host="x", port=1)
     connection: Any = Connection()
     for path, wanted in (("/ping", (Sign.PING, sign)), ("/invocations", (sign,))):
         with pytest.raises(Broken) as caught:
             asked.ask_on(connection, "GET", path, seconds=0 if late else 60)
         assert caught.value.signs == wanted
+    assert closed == [True, True]
 
 
 def test_what_is_waited_for_is_told_beside_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -337,6 +337,11 @@ class OnSocket:
     [
         pytest.param(OnSocket(GUNICORN, used=1.0), 5, id="only gunicorn, even if it computes"),
         pytest.param(OnSocket(("/bin/sh start", *GUNICORN)), 65, id="a shell may start nginx"),
+        pytest.param(OnSocket(("sh /opt/gunicorn-and-nginx.sh", *GUNICORN)), 65, id="its name"),
+        pytest.param(OnSocket(("python3 -m gunicorn -b x", *GUNICORN)), 5, id="a module"),
+        pytest.param(
+            OnSocket(("/x/python3.11 /x/bin/uvicorn a",)), 5, id="through its interpreter"
+        ),
         pytest.param(OnSocket(("/bin/sh start", *GUNICORN), used=1.0), None, id="it computes"),
         pytest.param(OnSocket(GUNICORN, log="ready"), None, id="the socket may be another's"),
         pytest.param(OnSocket(()), 65, id="its processes are unknown"),

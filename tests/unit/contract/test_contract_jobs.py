@@ -269,14 +269,24 @@ BEGAN = file(script_runs.BEGAN)
 @pytest.mark.parametrize(
     ("run", "found"),
     [
-        pytest.param(ended(9, BEGAN), "pass", id="the exit code is its own"),
+        pytest.param(ended(83, BEGAN), "pass", id="the exit code is its own"),
         pytest.param(
-            ended(1, BEGAN, file("output/failure", b"ExecuteUserScriptError:\nExitCode 9")),
+            ended(1, BEGAN, file("output/failure", b"ExecuteUserScriptError:\nExitCode 83")),
             "pass",
             id="AWS's toolkit",
         ),
         pytest.param(
-            ended(1, BEGAN, file("output/failure", b"line 19 of train.py")), "Broken", id="19"
+            ended(1, BEGAN, file("output/failure", b"line 183 of train.py")), "Broken", id="183"
+        ),
+        pytest.param(
+            ended(1, BEGAN, file("output/failure", b"CUDA 12.83, torch 83.1")),
+            "Broken",
+            id="versions",
+        ),
+        pytest.param(
+            ended(1, BEGAN, file("output/failure", b"exited with code 83.")),
+            "pass",
+            id="a sentence",
         ),
         pytest.param(ended(1, BEGAN), "Broken", id="no failure file"),
         pytest.param(ended(1), "Unseen", id="the script did not run"),

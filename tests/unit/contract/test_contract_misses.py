@@ -416,6 +416,8 @@ def test_the_cause_comes_before_the_traceback() -> None:
         (("/usr/bin/env", "python3.11", "-u"), (), "/usr/bin/env python3.11 -u"),
         (("python3", "/opt/program/process.py"), (), ""),
         (("process",), (), ""),
+        (("/usr/local/bin/cuda-compat", "535"), ("python3",), "python3"),
+        (("/usr/local/bin/cuda-compat", "535"), (), ""),
         ((), (), ""),
     ],
 )

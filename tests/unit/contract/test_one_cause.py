@@ -191,6 +191,9 @@ def test_requests_that_end_a_server_are_one_cause() -> None:
     assert status(found, "SERVE-05") == status(found, "SERVE-10") == "SERVE-14"
     alone = {each.clause: each for each in causes.named([up, waits])}
     assert (status(alone, "SERVE-05"), status(alone, "SERVE-10")) == ("fail", "SERVE-05")
+    pings = checks.judged("SERVE-14", REFUSED)
+    other = {each.clause: each for each in causes.named([pings, up, waits])}
+    assert status(other, "SERVE-10") == "SERVE-05", "bad input did not end the server"
 
 
 def test_a_server_that_keeps_8080_is_one_cause(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,7 @@ def test_the_cells_of_one_image_are_judged_one_by_one() -> None:
             id="an unknown driver",
         ),
         pytest.param(image('"torch==2.13.0"'), None, id="none for cpu"),
+        pytest.param(image('"torch==2.5.1"', GPU, "ubuntu"), ("12.4", 525), id="a bare base"),
         pytest.param(image('"lightgbm==4.6.0"', GPU), None, id="none that is known"),
     ],
 )

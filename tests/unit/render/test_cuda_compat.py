@@ -138,6 +138,14 @@ def test_what_is_on_the_loader_path_stays_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_without_a_command_nothing_seems_to_have_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [script(tmp_path, None, "575.57.08"), "525"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (127, "cuda-compat: no command to start\n")
+
+
+@pytest.mark.process
 def test_the_command_takes_the_place_of_the_program(tmp_path: Path) -> None:
     """Signals reach it, and its exit code is that of the container."""
     program = script(tmp_path, None, "575.57.08")
