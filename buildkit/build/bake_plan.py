@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from buildkit.build import mounts
 from buildkit.config import substitution
 from buildkit.config.network import Network
+from buildkit.model.names import context
 from buildkit.render import dockerfile, own_dockerfile, stages
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
     made = makes(rendered, inputs)
     images = {target.base: _base(target, inputs), **_libraries(target, inputs)}
     made["contexts"] |= {
-        name: f"docker-image://{used}" for name, used in images.items() if used != name
+        context(name): f"docker-image://{used}" for name, used in images.items() if used != name
     }
     secrets = inputs.secrets
     if target.id in inputs.indexes:
@@ -201,7 +202,9 @@ def _by_own_dockerfile(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
         "args": arguments,
         "labels": own_dockerfile.labels(target, found),
         "contexts": {
-            image: f"docker-image://{mirror}" for image, mirror in sorted(mirrors.items()) if mirror
+            context(image): f"docker-image://{mirror}"
+            for image, mirror in sorted(mirrors.items())
+            if mirror
         },
     }
 

@@ -347,3 +347,8 @@ def means(pattern: str, name: str, target_id: str) -> bool:
 def familiar(text: str) -> str:
     """The short form Docker shows: `docker.io/library/python:3.11` is `python:3.11`."""
     return text.removeprefix("docker.io/").removeprefix("library/")
+
+
+def context(image: str) -> str:
+    """The name by which BuildKit looks for a context that replaces an image."""
+    return familiar(image.removeprefix("index.docker.io/")).removesuffix(":latest")

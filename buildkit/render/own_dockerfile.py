@@ -14,7 +14,7 @@ from buildkit.support.errors import TemplateError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from buildkit.model.target import Target
     from buildkit.render.dockerfile import Instruction
@@ -118,9 +118,19 @@ def base(
     if UNKNOWN in stage.base:
         raise ValueError(f"{said}: only the build knows this image; name it without such variables")
     try:
-        return names.reference(stage.base)
+        image = names.reference(stage.base)
     except ValueError as error:
         raise ValueError(f"{said}: {error}") from error
+    _check_names(found, {image, *stages.images(needed)})
+    return image
+
+
+def _check_names(found: Sequence[Instruction], images: Collection[str]) -> None:
+    """Raise ValueError if a stage has the name of an image: BuildKit would replace both."""
+    replaced = {names.context(image) for image in images}
+    for each in stages.stages(found):
+        if each.name in replaced:
+            raise ValueError(f"stage `{each.name}` has the name of an image; rename the stage")
 
 
 def _without_value(stage: Stage) -> str | None:

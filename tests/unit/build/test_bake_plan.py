@@ -145,3 +145,12 @@ def test_a_dockerfile_of_one_s_own_is_named_and_nothing_replaces_its_stages(
         "secret": [],
         "output": ["type=image,oci-mediatypes=false,compression=gzip,force-compression=true"],
     }
+
+
+def test_an_image_is_replaced_by_the_name_that_buildkit_looks_for() -> None:
+    names = ("docker.io/library/python:3.11", "python:latest", "index.docker.io/a/b", "q.io/a/b")
+    for name, key in zip(names, ("python:3.11", "python", "a/b", "q.io/a/b"), strict=True):
+        own = dataclasses.replace(target(), template="", dockerfile="Dockerfile", base=name)
+        inputs = dataclasses.replace(INPUTS, bases={name: "sha256:1"})
+        found = only(Rendered(target=own, dockerfile=f"FROM {name}\n"), inputs)
+        assert found["contexts"] == {key: f"docker-image://{name}@sha256:1"}

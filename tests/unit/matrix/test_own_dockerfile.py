@@ -216,6 +216,16 @@ LINE = "images.toml:4: image.demo.dockerfile: "
             id="unknown",
         ),
         pytest.param(
+            "FROM docker.io/python:latest AS Python\n",
+            "demo-1.0-cpu-py311: stage `python` has the name of an image; rename the stage",
+            id="named as its base",
+        ),
+        pytest.param(
+            "FROM tools:latest AS tools\nFROM a\nCOPY --from=tools:latest /x /x\n",
+            "demo-1.0-cpu-py311: stage `tools` has the name of an image; rename the stage",
+            id="named as another image",
+        ),
+        pytest.param(
             "FROM a\nCOPY missing /x\n",
             "docker/Dockerfile copies `missing`, which is not in FOLDER/docker",
             id="copies what is not there",
