@@ -24,6 +24,8 @@ INSTRUCTIONS = (
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
     "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 )  # fmt: skip
+MAY_BE_BARE = ("CMD", "ENTRYPOINT")
+"""Without arguments, they remove what the base has."""
 BASE = "BASE"
 """The argument that gets `base` of images.toml, if the Dockerfile declares it."""
 PREDEFINED = re.compile(
@@ -64,7 +66,7 @@ def faults(found: Sequence[Instruction]) -> Iterator[tuple[int, str]]:
             near = suggest.near_names(each.word, INSTRUCTIONS)
             meant = f"; did you mean `{near[0]}`?" if near else ""
             yield each.line, f"unknown instruction `{shown}`{meant}"
-        elif not each.rest:
+        elif not each.rest and each.word not in MAY_BE_BARE:
             yield each.line, f"`{shown}` has no arguments"
         elif not has_begun and each.word != "ARG":
             yield each.line, f"`{shown}` comes before the first FROM; only ARG can"
@@ -139,7 +141,8 @@ def _without_value(stage: Stage) -> str | None:
     used = (
         match["bare"] or match["name"] for match in VARIABLE.finditer(named) if not match["how"]
     )
-    return next((n for n in used if not stage.arguments.get(n) and not GIVEN.fullmatch(n)), None)
+    missing = (n for n in used if n not in stage.arguments or not stage.base)
+    return next((n for n in missing if not GIVEN.fullmatch(n)), None)
 
 
 def labels(target: Target, found: Sequence[Instruction]) -> dict[str, str]:

@@ -98,6 +98,9 @@ def test_each_target_may_have_a_file_a_stage_and_a_context_of_its_own(tmp_path: 
         pytest.param("FROM a:${TARGETARCH}", "", "a:amd64", id="the platform"),
         pytest.param("FROM --platform=$BUILDPLATFORM a", "", "a", id="another platform"),
         pytest.param("FROM ${BASE:-b}", "", "b", id="a default in its place"),
+        pytest.param("ARG END\nFROM a$END", "args = { END = '' }", "a", id="an empty argument"),
+        pytest.param("ARG END=\nFROM a${END}", "", "a", id="an empty default"),
+        pytest.param("FROM a\nENTRYPOINT\nCMD", "", "a", id="without what the base starts"),
         pytest.param("FROM scratch", "", "scratch", id="no base"),
         pytest.param("FROM a AS x\nFROM b\nFROM x", "", "a", id="an earlier stage"),
     ],
@@ -196,6 +199,12 @@ LINE = "images.toml:4: image.demo.dockerfile: "
             "demo-1.0-cpu-py311: line 2, `FROM a:$TAG`: `TAG` has no value; "
             'write `args = { TAG = "…" }`, or write a default',
             id="no value",
+        ),
+        pytest.param(
+            "ARG NAME=\nFROM $NAME\n",
+            "demo-1.0-cpu-py311: line 2, `FROM $NAME`: `NAME` has no value; "
+            'write `args = { NAME = "…" }`, or write a default',
+            id="no image",
         ),
         pytest.param(
             "FROM a\nARG TAG=1\nFROM a:$TAG\n",
