@@ -42,6 +42,7 @@ def command() -> None:
     "  buildkit config show 'sklearn*' --json",
 )
 @options.SELECT
+@options.ALL
 @options.READ
 @options.JSON
 def show(*, scope: Scope, as_json: bool) -> None:
@@ -53,7 +54,7 @@ def show(*, scope: Scope, as_json: bool) -> None:
     found = scope.config()
     chosen = matrix.select(matrix.expand(found, also=wanted.problems), scope.patterns)
     name, lines = found.path.name, toml.lines_of(found.text)
-    values = {target.id: origins.of_target(found, target) for target in chosen}
+    values = origins.of_targets(found, chosen)
     document = [
         {"target": id_, "values": [_facts(each, name, lines) for each in of_target]}
         for id_, of_target in values.items()

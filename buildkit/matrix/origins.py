@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from buildkit.config import schema
@@ -13,7 +14,7 @@ from buildkit.model import families, names
 from buildkit.render.own_dockerfile import BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.config.images_toml import Config
     from buildkit.config.toml import Where
@@ -36,27 +37,33 @@ class Value:
     written: Where | None
 
 
-def of_target(config: Config, target: Target) -> tuple[Value, ...]:
-    """Every value of a target of a file without problems: the parts of its cell, then its facts."""
-    image = dict(config.images)[target.name]
-    made = targets.of_image(target.name, image, config, Problems(read=()))
-    entry = next(entry for each, entry in made if each.id == target.id)
-    return (*_of_cell(config, image, target), *_of_facts(entry, target))
+def of_targets(config: Config, chosen: Sequence[Target]) -> dict[str, tuple[Value, ...]]:
+    """Every value of targets of a file without problems: the parts of a cell, then its facts."""
+    images = dict(config.images)
+    entries = {
+        target.id: entry
+        for name in dict.fromkeys(each.name for each in chosen)
+        for target, entry in targets.of_image(name, images[name], config, Problems(read=()))
+    }
+    return {
+        each.id: (*_of_cell(config, images[each.name], each), *_of_facts(entries[each.id], each))
+        for each in chosen
+    }
 
 
 def _of_cell(config: Config, image: schema.Image, target: Target) -> Iterator[Value]:
-    included = (
-        ("image", target.name, "include", number)
+    included = [
+        (("image", target.name, "include", number), new)
         for number, new in enumerate(image.include)
         if (new.version, new.device, new.python) == (target.version, target.device, target.python)
         and new.purpose in (None, target.purpose)
-    )
-    row = next(included, None)
+    ]
     layers = ((("image", target.name), image), (("defaults",), config.defaults))
     for part, axis in cells.AXES.items():
         places = ((*at, axis) for at, layer in layers if axis in layer.model_fields_set)
         value = getattr(target, part)
-        written = row or next(places, None)
+        rows = (at for at, new in included if getattr(new, part) is not None)
+        written = next(chain(rows, places), None)
         yield Value(key=part, value=getattr(value, "value", value), written=written)
 
 
@@ -65,15 +72,28 @@ def _of_facts(entry: Entry, target: Target) -> Iterator[Value]:
     for name, field in schema.Facts.model_fields.items():
         at = entry.named_at(name) if name in OF_REGISTRY else entry.at(name)
         written = at if entry.has(name) or at[0] == "registry" else None
-        given = target.build_arguments.get(BASE) if entry.has("base") else None
-        if name == "base" and own_dockerfile.is_used(entry) and given != target.base:
-            written = entry.at("dockerfile")  # its FROM names the image
+        if own_dockerfile.is_used(entry):
+            written = _beside_dockerfile(entry, target).get(name, written)
         is_read = own_dockerfile.is_read(entry, name)
         yield Value(
             key=field.alias or name,
             value=final[name] if is_read else None,
             written=written if is_read else None,
         )
+
+
+def _beside_dockerfile(entry: Entry, target: Target) -> dict[str, Where]:
+    """Where the values are written that a Dockerfile takes from other keys."""
+    given = target.build_arguments.get(BASE)
+    if BASE in entry.given("args"):
+        base = entry.at("args") if given == target.base else entry.at("dockerfile")
+        return {"base": base}
+    if given is None:
+        return {"base": entry.at("dockerfile")}  # its FROM names the image
+    return {
+        **({} if entry.has("args") else {"args": entry.at("base")}),
+        **({} if given == target.base else {"base": entry.at("dockerfile")}),
+    }
 
 
 def _final(entry: Entry, target: Target) -> Mapping[str, Any]:

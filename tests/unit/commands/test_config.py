@@ -12,6 +12,7 @@ import tomli
 
 from buildkit import cli
 from buildkit.commands.config import SCHEMA
+from buildkit.matrix import targets
 from buildkit.support.errors import Exit
 from scripts.data import schema
 
@@ -93,12 +94,41 @@ def test_a_dockerfile_replaces_what_only_templates_read(
     assert base == ("python:3.11-slim-bookworm", 5, "defaults.base")
 
 
+def test_a_base_and_an_argument_have_the_line_of_the_key_that_gives_them(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = 'dockerfile = "Dockerfile"\n'
+    own += '[[image.demo.override]]\nwhen = { version = "2.*" }\nargs = { BASE = "debian" }\n'
+    file.write_text(IMAGES.partition("template =")[0] + own)
+    (file.parent / "Dockerfile").write_text("ARG BASE\nFROM $BASE\n")
+    found = shown(file, "demo-1.0-cpu-py311", capsys)
+    assert found["args"] == ({"BASE": "python:3.11-slim-bookworm"}, 5, "defaults.base")
+    found = shown(file, "demo-2.0-1-cpu-py311", capsys)
+    assert found["base"] == ("debian", 14, "image.demo.override.0.args")
+
+
+def test_each_image_is_made_once(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    of_image = targets.of_image
+
+    def counted(name: str, *others: Any) -> Any:
+        made.append(name)
+        return of_image(name, *others)
+
+    monkeypatch.setattr(targets, "of_image", counted)
+    assert cli.run(["config", "show", "--all", "--file", str(file)]) == Exit.DONE
+    assert capsys.readouterr().out.count("\n\n") == 2
+    assert made == ["demo"]
+
+
 def test_an_included_cell_comes_from_its_rule(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = shown(file, "demo-0.9-cpu-py310", capsys)
     assert found["version"] == ("0.9", 13, "image.demo.include.0")
-    assert found["purpose"] == ("both", 13, "image.demo.include.0")
+    assert found["purpose"] == ("both", None, None)
     assert found["network"] == (False, None, None)
 
 
