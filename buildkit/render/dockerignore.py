@@ -54,12 +54,16 @@ class Pattern:
 
 @dataclass(frozen=True, kw_only=True)
 class Ignored:
-    """The patterns of one folder, in their order: the last one that matches a path decides."""
+    """The patterns of one folder, in their order: the last one that matches a path decides.
+
+    The build also sees NAME, unless it `is_replaced` by the file of a Dockerfile.
+    """
 
     patterns: tuple[Pattern, ...] = ()
+    is_replaced: bool = False
 
     def seen(self, folder: Path) -> list[str]:
-        """The paths that a build sees: folders, files and links. NAME always counts as one."""
+        """The paths that a build sees: folders, files and links."""
         return sorted(self._walk(os.fspath(folder), "", ()))
 
     def sees(self, path: str) -> bool:
@@ -69,7 +73,7 @@ class Ignored:
         parts = path.split("/")
         for number in range(1, len(parts) + 1):
             ignored, above = self._matched("/".join(parts[:number]), above)
-        return path == NAME or not ignored
+        return not ignored or self._is_read(path)
 
     def _walk(self, root: str, below: str, above: Sequence[bool]) -> Iterator[str]:
         with os.scandir(f"{root}/{below}") as found:
@@ -77,11 +81,14 @@ class Ignored:
         for entry in entries:
             path = f"{below}{entry.name}"
             ignored, matched = self._matched(path, above)
-            if path == NAME or not ignored:
+            if not ignored or self._is_read(path):
                 yield path
             is_folder = entry.is_dir(follow_symlinks=False)
             if is_folder and (not ignored or self._may_keep_below(path)):
                 yield from self._walk(root, f"{path}/", matched)
+
+    def _is_read(self, path: str) -> bool:
+        return path == NAME and not self.is_replaced
 
     def _matched(self, path: str, above: Sequence[bool]) -> tuple[bool, tuple[bool, ...]]:
         """Whether a path is ignored, and which patterns matched it; `above` is that of its folder.
@@ -110,7 +117,7 @@ class Ignored:
         return tuple(each.stem for each in self.patterns if each.keeps)
 
 
-def parsed(text: str) -> Ignored:
+def parsed(text: str, *, is_replaced: bool = False) -> Ignored:
     """The patterns of a file; none for an empty text."""
     patterns = []
     for line in text.removeprefix(BYTE_ORDER_MARK).splitlines():
@@ -119,7 +126,7 @@ def parsed(text: str) -> Ignored:
         if pattern and not line.startswith("#"):
             clean = posixpath.normpath(pattern)
             patterns.append(Pattern(text=clean.lstrip("/") or "/", keeps=keeps))
-    return Ignored(patterns=tuple(patterns))
+    return Ignored(patterns=tuple(patterns), is_replaced=is_replaced)
 
 
 def _expression(pattern: str) -> str:

@@ -66,7 +66,8 @@ class Inputs:
             made_from["dockerfile"] = self._file(target.dockerfile).decode()
             made_from["stage"] = target.stage
             found = dockerfile.instructions(rendered.dockerfile)
-            made_from["labels"] = tuple(own_dockerfile.labels(target, found).items())
+            made_from["labels"] = (*sorted(own_dockerfile.labels(target, found).items()),)
+            made_from["args"] = (*sorted(target.args),)
         if target.lock is not None:  # absent without a lock: such digests are in ledgers
             made_from["lock"] = hashlib.sha256(self._file(target.lock)).hexdigest()
         elif target.pins.packages is not None:
@@ -172,7 +173,8 @@ def is_sent(path: Path, context: Path, limits: Boundary, ignore: Path | None = N
 
 def _ignored(folder: Path, ignore: Path | None) -> dockerignore.Ignored:
     file = ignore or folder / dockerignore.NAME
-    return dockerignore.parsed(_read(str(file)).decode() if os.path.lexists(file) else "")
+    text = _read(str(file)).decode() if os.path.lexists(file) else ""
+    return dockerignore.parsed(text, is_replaced=ignore is not None)
 
 
 def _read(path: str) -> bytes:

@@ -252,6 +252,9 @@ def test_a_dockerfile_of_one_s_own_counts_with_what_is_built_of_it(tmp_path: Pat
         {"stage": "runtime"}, {"args": (("A", "1"),)}, {"labels": (("a", "b"),)}, {"id": "other"}
     )]  # fmt: skip
     assert len({before, *changed}) == 5
+    for key in ("args", "labels"):
+        pairs = (("a", "1"), ("b", "2"))
+        assert of_own(folder, **{key: pairs}) == of_own(folder, **{key: pairs[::-1]})
     (folder / "runtime" / "launch").write_text("no part of it, although a stage is called so")
     assert of_own(folder) == before
     (folder / "docker" / "Dockerfile").write_text("FROM c\n")
@@ -260,10 +263,13 @@ def test_a_dockerfile_of_one_s_own_counts_with_what_is_built_of_it(tmp_path: Pat
 
 def test_the_dockerignore_beside_a_dockerfile_says_what_counts(tmp_path: Path) -> None:
     before = of_own(folder := make(tmp_path))
-    (folder / "docker" / "Dockerfile.dockerignore").write_text("lib\nbig\n**/__pycache__\n")
+    (folder / "docker" / "Dockerfile.dockerignore").write_text(
+        ".docker*\nlib\nbig\n**/__pycache__\n"
+    )
     without = of_own(folder)
     assert without != before
     (folder / "context" / "lib" / "a.py").write_text("a = 2\n")
+    (folder / "context" / ".dockerignore").write_text("# nothing reads it\n")
     assert of_own(folder) == without
     (folder / "context" / "train").write_text("#!/bin/bash\n")
     assert of_own(folder) != without
