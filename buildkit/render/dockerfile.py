@@ -130,7 +130,7 @@ def _heredocs(word: str, rest: str) -> Iterator[re.Match[str]]:
 def _value(match: re.Match[str], variables: Mapping[str, str], *, are_all: bool) -> str:
     name, how, other = match["bare"] or match["name"], match["how"] or "", match["other"] or ""
     value = variables.get(name, "")
-    if (not value and GIVEN.fullmatch(name)) or not (are_all or name in variables):
+    if value == UNKNOWN or (name not in variables and (GIVEN.fullmatch(name) or not are_all)):
         return UNKNOWN
     is_there = bool(value) if how.startswith(":") else name in variables
     match how[-1:]:

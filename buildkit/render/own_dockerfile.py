@@ -106,7 +106,12 @@ def base(
 ) -> str:
     """The image that a stage builds on, None: the last stage. Raises ValueError."""
     system, _, architecture = platform.partition("/")
-    given = {"TARGETPLATFORM": platform, "TARGETOS": system, "TARGETARCH": architecture}
+    given = {
+        "TARGETPLATFORM": platform,
+        "TARGETOS": system,
+        "TARGETARCH": architecture,
+        "TARGETVARIANT": "",
+    }
     needed = stages.built(found, {**given, **arguments}, name)
     stage = needed[0]
     begin = stage.instructions[0]
@@ -146,8 +151,10 @@ def _without_value(stage: Stage) -> str | None:
 
 
 def labels(target: Target, found: Sequence[Instruction]) -> dict[str, str]:
-    """The labels that templates write. The Dockerfile may have a title and a version of its own."""
-    own = {name.strip("\"'") for each in found if each.word == "LABEL" for name, _ in each.assigned}
+    """The labels that templates write. The stage may have a title and a version of its own."""
+    stage = stages.built(found, target.build_arguments, target.stage)[0]
+    written = (each for each in stage.instructions if each.word == "LABEL")
+    own = {name.strip("\"'") for each in written for name, _ in each.assigned}
     ours = {TITLE: target.name, VERSION: target.version}
     ours = {name: value for name, value in ours.items() if name not in own}
     return {**ours, "buildkit.target": target.id, **dict(target.labels)}

@@ -201,7 +201,8 @@ def layout(stage: Stage) -> Layout:
         elif each.word == "ARG":
             for name, value in each.assigned:
                 if name not in of_env:
-                    default = stage.arguments.get(name, "") if value is None else fill(value)
+                    without = UNKNOWN if GIVEN.fullmatch(name) else ""
+                    default = stage.arguments.get(name, without) if value is None else fill(value)
                     variables[name] = stage.given.get(name, default)
     path = (each for each in variables["PATH"].split(":") if each.startswith("/"))
     return Layout(steps=tuple(steps), path=tuple(dict.fromkeys(map(posixpath.normpath, path))))

@@ -99,6 +99,7 @@ LABEL org.opencontainers.image.version="its own"
 COPY --from=web /x /x
 COPY --from=tools:1 /y /y
 FROM other:1 AS debug
+LABEL org.opencontainers.image.title="of another stage"
 """
 
 

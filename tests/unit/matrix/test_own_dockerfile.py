@@ -96,6 +96,8 @@ def test_each_target_may_have_a_file_a_stage_and_a_context_of_its_own(tmp_path: 
         pytest.param("ARG BASE=x\nFROM $BASE", "", "python:3.11", id="instead of the default"),
         pytest.param("ARG BASE\nFROM $BASE", "args = { BASE = 'a' }", "a", id="an argument"),
         pytest.param("FROM a:${TARGETARCH}", "", "a:amd64", id="the platform"),
+        pytest.param("FROM a:1$TARGETVARIANT", "", "a:1", id="a variant of it"),
+        pytest.param("FROM a\nARG TARGETARCH\nCOPY x-$TARGETARCH /", "", "a", id="a file of it"),
         pytest.param("FROM --platform=$BUILDPLATFORM a", "", "a", id="another platform"),
         pytest.param("FROM ${BASE:-b}", "", "b", id="a default in its place"),
         pytest.param("ARG END\nFROM a$END", "args = { END = '' }", "a", id="an empty argument"),
