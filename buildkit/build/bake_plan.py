@@ -94,7 +94,7 @@ def planned(
 ) -> Iterator[Plan]:
     """The bake plan of a build, with its files of the network and the lock while it is open.
 
-    `bases` are the digests that bases have in their registries, by their names in images.toml.
+    `bases` are the digests that images have in their registries, by their names in images.toml.
 
     Raises UsageError for an invalid pip configuration.
     """
@@ -140,16 +140,20 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
 
 def _base(target: Target, inputs: Inputs) -> str:
     """The image that a target is built on: its base or a substitute, by its digest if known."""
-    image = _substitute(target.base, inputs)
-    digest = target.pins.base or inputs.bases.get(target.base)
-    return f"{image}@{digest}" if digest and "@" not in image else image
+    return _pinned(target.base, target.images, inputs)
 
 
 def _libraries(target: Target, inputs: Inputs) -> dict[str, str]:
     """The image that cuda-compat comes from, or its substitute, by its name in images.toml."""
     if target.cuda_compat is None or target.cuda_compat.image == target.base:
         return {}
-    return {target.cuda_compat.image: _substitute(target.cuda_compat.image, inputs)}
+    return {target.cuda_compat.image: _pinned(target.cuda_compat.image, target.images, inputs)}
+
+
+def _pinned(image: str, pins: Mapping[str, str | None], inputs: Inputs) -> str:
+    used = _substitute(image, inputs)
+    digest = pins[image] or inputs.bases.get(image)
+    return f"{used}@{digest}" if digest and "@" not in used else used
 
 
 def _substitute(image: str, inputs: Inputs) -> str:

@@ -1,4 +1,4 @@
-"""A base image -> its digest, asked of its registry. No engine is needed."""
+"""An image that targets are built from -> its digest, asked of its registry, without an engine."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 
 
 def of(targets: Iterable[Target]) -> tuple[str, ...]:
-    """The bases that a lock pins, sorted: all but those that images.toml names by their digest."""
-    found = {target.base for target in targets}
-    return tuple(sorted(base for base in found if base != bases.NO_IMAGE and "@" not in base))
+    """The images that a lock pins, sorted: all but those that images.toml names by their digest.
+
+    These are the bases, and the images that cuda-compat comes from.
+    """
+    return tagged(image for target in targets for image in target.images)
+
+
+def tagged(images: Iterable[str]) -> tuple[str, ...]:
+    """The images whose digest can change, sorted: none by digest."""
+    return tuple(sorted(each for each in {*images} if each != bases.NO_IMAGE and "@" not in each))
 
 
 def digest(
@@ -44,13 +51,13 @@ def digest(
             found = registry.digest(repository, reference)
     except ToolError as error:
         raise type(error)(
-            f"the digest of the base image {called} could not be resolved: {error.message}",
+            f"the digest of the image {called} could not be resolved: {error.message}",
             hint=error.hint,
             details=error.details,
         ) from error
     if found is None:
         raise ToolError(
-            f"the base image {called} was not found in {host}",
-            hint="check `base` in images.toml, or replace the image with `--substitute`",
+            f"the image {called} was not found in {host}",
+            hint="check its name in images.toml, or replace the image with `--substitute`",
         )
     return found

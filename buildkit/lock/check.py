@@ -45,7 +45,7 @@ def fits(lock: Lock, target_id: str, wanted: Request) -> bool:
 
 def gaps(lock: Lock, targets: Sequence[Target], wanted: Mapping[str, Request]) -> tuple[str, ...]:
     """One line for each base and each target that `buildkit lock` would add or change."""
-    missing = [f"the base `{b}` is not locked" for b in bases.of(targets) if b not in lock.bases]
+    missing = [f"the image `{b}` is not locked" for b in bases.of(targets) if b not in lock.bases]
     for id_, each in wanted.items():
         if id_ not in lock.targets:
             missing.append(f"{id_}: its packages are not locked")
@@ -63,7 +63,7 @@ def surplus(
     unused = sorted(lock.bases.keys() - {*bases.of(targets)})
     unknown = sorted(lock.targets.keys() - wanted.keys())
     return (
-        *(f"no target has the base `{base}`" for base in unused),
+        *(f"no target uses the image `{base}`" for base in unused),
         *(f"{id_}: not a target with packages to lock" for id_ in unknown),
     )
 

@@ -75,7 +75,9 @@ class Lock:
         def pins(target: Target) -> Pins:
             locked = self.targets.get(target.id) if target.is_in_images_lock else None
             packages = None if locked is None else digest(locked.packages, target.source_builds)
-            return Pins(base=self.bases.get(target.base), packages=packages)
+            compat = target.cuda_compat
+            libraries = None if compat is None else self.bases.get(compat.image)
+            return Pins(base=self.bases.get(target.base), packages=packages, cuda_compat=libraries)
 
         return tuple(replace(each, pins=pins(each)) for each in targets)
 

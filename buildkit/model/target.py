@@ -101,13 +101,15 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Pins:
-    """What images.lock pins for a target: the digest of its base, and its packages with hashes.
+    """What images.lock pins for a target: the digests of its images, its packages with hashes.
 
-    `packages` is the SHA-256 of their list, as pip reads it. None: not pinned.
+    `cuda_compat` is the digest of the image that cuda-compat comes from. `packages` is the SHA-256
+    of the list of packages, as pip reads it. None: not pinned.
     """
 
     base: str | None = None
     packages: str | None = None
+    cuda_compat: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +182,17 @@ class Target:
     def entry(self) -> Target:
         """What images.toml itself says of the content of the image: the recipe without its name."""
         return replace(self.recipe, pins=Pins(), repository="", tag="")
+
+    @property
+    def images(self) -> dict[str, str | None]:
+        """The images that the build pulls, by their names in images.toml, with what pins them.
+
+        Those of a Dockerfile of the user's own are left out, but for its base.
+        """
+        found = {self.base: self.pins.base}
+        if self.cuda_compat is not None:
+            found.setdefault(self.cuda_compat.image, self.pins.cuda_compat)
+        return found
 
     @property
     def lock_file(self) -> str | None:

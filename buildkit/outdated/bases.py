@@ -1,4 +1,4 @@
-"""Base images that have another digest behind the same tag now."""
+"""Images that targets are built from, which have another digest behind the same tag now."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from buildkit.outdated.finding import Finding, Kind
 from buildkit.plan.bases import served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildkit.config.network import Network
     from buildkit.ledger.record import Image, Release
@@ -23,31 +23,35 @@ if TYPE_CHECKING:
 def find(
     targets: Sequence[Target], releases: Sequence[Release], network: Network
 ) -> Iterator[Finding]:
-    """The bases of targets that are locked or released; nothing is known of others."""
+    """The images of targets that are locked or released; nothing is known of others."""
     released = history.by_tag(releases)
-    used = {}
+    used: dict[Target, Mapping[str, str]] = {}
     for target in targets:
-        digest = _digest(target, released.get((target.repository, target.tag)), network)
-        if digest is not None and bases.of([target]):
-            used[target] = digest
-    there = served((replace(each, pins=Pins()) for each in used), network)
-    for target, before in used.items():
-        after, why = there.served.get(target.base), there.unknown.get(target.base)
-        if after != before:
-            yield Finding(
-                kind=Kind.BASE,
-                name=target.base,
-                targets=(target.id,),
-                now=before,
-                newest=() if after is None else (after,),
-                unknown=why,
-            )
+        digests = target.images
+        if digests[target.base] is None:
+            image = released.get((target.repository, target.tag))
+            digests[target.base] = _released(target, image, network)
+        tagged = bases.tagged(digests)
+        used[target] = {
+            name: digest for name, digest in digests.items() if digest and name in tagged
+        }
+    there = served((replace(each, pins=Pins()) for each, known in used.items() if known), network)
+    for target, known in used.items():
+        for name, before in known.items():
+            after, why = there.served.get(name), there.unknown.get(name)
+            if after != before:
+                yield Finding(
+                    kind=Kind.BASE,
+                    name=name,
+                    targets=(target.id,),
+                    now=before,
+                    newest=() if after is None else (after,),
+                    unknown=why,
+                )
 
 
-def _digest(target: Target, image: Image | None, network: Network) -> str | None:
-    """The digest in images.lock, or else that of the released image, if it has the same base."""
-    if target.pins.base is not None:
-        return target.pins.base
+def _released(target: Target, image: Image | None, network: Network) -> str | None:
+    """The digest of the base of the released image, if it has the same base."""
     if image is None or image.origin is None:
         return None
     same = (target.base, substitution.substitute(target.base, network.substitutes))

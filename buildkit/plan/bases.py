@@ -1,4 +1,7 @@
-"""The bases of targets -> their digests now: from images.lock, a registry, or else the engine."""
+"""Images that targets are built from -> their digests now.
+
+They come from images.lock, a registry, or else the engine.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Bases:
-    """The digests of bases that images.lock does not pin, by their names in images.toml.
+    """The digests of images that images.lock does not pin, by their names in images.toml.
+
+    Those are the bases, and the images that cuda-compat comes from.
 
     A base of `served` is in a registry, which builds pull it from by this digest; one of `local`
     only in the engine. `unknown` has the reasons of the others.
@@ -37,13 +42,15 @@ class Bases:
     local: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, target: Target) -> str | None:
-        """The digest of a target's base; None if it is unknown."""
-        if target.base == NO_IMAGE:
+    def of(self, target: Target) -> dict[str, str | None]:
+        """The digests of the images of a target, by their names; None if one is unknown."""
+        return {image: self._digest(image, pin) for image, pin in target.images.items()}
+
+    def _digest(self, image: str, pin: str | None) -> str | None:
+        if image == NO_IMAGE:
             return NO_IMAGE
-        _, _, written = target.base.partition("@")
-        found = written or target.pins.base or self.served.get(target.base)
-        return found or self.local.get(target.base)
+        _, _, written = image.partition("@")
+        return written or pin or self.served.get(image) or self.local.get(image)
 
     def with_engine(self, find: Callable[[str], str | None], network: Network) -> Bases:
         """The same, with those of the engine; `find` returns the id of its image with a name."""
@@ -75,7 +82,9 @@ def find(
 
 def served(targets: Iterable[Target], network: Network) -> Bases:
     """Ask the registries of all bases that are not pinned, each once, in parallel."""
-    wanted = bases.of(each for each in targets if each.pins.base is None)
+    wanted = bases.tagged(
+        image for each in targets for image, pin in each.images.items() if pin is None
+    )
     rules = network.substitutes
     logins, refused = base_logins(substitution.registry(each, rules) for each in wanted)
     looks = [

@@ -33,8 +33,8 @@ def of_build(known: Known, *, retest: bool) -> tuple[str, ...]:
 
 def of_no_identity(known: Known) -> tuple[str, ...]:
     """Why an image has no identity: whether it is the same cannot be known."""
-    if known.identity.base is None:
-        return (f"the digest of the base `{known.target.base}` is unknown",)
+    if known.identity.unknown is not None:
+        return (f"the digest of the image `{known.identity.unknown}` is unknown",)
     return (
         "its context has files that each run writes: list `dist` and the ledger in .dockerignore",
     )
@@ -69,7 +69,8 @@ def _changes(known: Known, before: Origin) -> Iterator[str]:
     elif before.inputs != now.inputs:
         yield from _parts(known, before)
     elif before.identity != now.digest and before.base_digest == now.base:
-        yield "the wheels, SOURCE_DATE_EPOCH or the version of buildkit changed"
+        compat = "" if target.cuda_compat is None else f"`{target.cuda_compat.image}`, "
+        yield f"{compat}the wheels, SOURCE_DATE_EPOCH or the version of buildkit changed"
 
 
 def _parts(known: Known, before: Origin) -> Iterator[str]:

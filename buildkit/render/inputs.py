@@ -49,11 +49,11 @@ class Inputs:
     content: Callable[..., str] = field(default_factory=lambda: cache(content_of))
     _file: Callable[[str], bytes] = field(default_factory=lambda: cache(_read))
 
-    def digests(self, rendered: Iterable[Rendered], *, with_base: bool = True) -> dict[str, str]:
-        """By target id. Without `with_base`, the base that images.lock pins does not count."""
-        return {each.target.id: self._digest(each, with_base=with_base) for each in rendered}
+    def digests(self, rendered: Iterable[Rendered], *, with_images: bool = True) -> dict[str, str]:
+        """By target id. Without `with_images`, the images that images.lock pins do not count."""
+        return {each.target.id: self._digest(each, with_images=with_images) for each in rendered}
 
-    def _digest(self, rendered: Rendered, *, with_base: bool) -> str:
+    def _digest(self, rendered: Rendered, *, with_images: bool) -> str:
         target = rendered.target
         made_from = {
             "dockerfile": rendered.dockerfile,
@@ -72,8 +72,10 @@ class Inputs:
             made_from["lock"] = hashlib.sha256(self._file(target.lock)).hexdigest()
         elif target.pins.packages is not None:
             made_from["lock"] = target.pins.packages
-        if with_base and target.pins.base is not None:
+        if with_images and target.pins.base is not None:
             made_from["base"] = target.pins.base
+        if with_images and target.pins.cuda_compat is not None:
+            made_from["cuda-compat"] = target.pins.cuda_compat
         return f"sha256:{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}"
 
     def _context(self, target: Target) -> str | None:
@@ -100,6 +102,8 @@ class Inputs:
             found[source.here(target.lock)] = _short(self._file(target.lock).decode())
         elif target.pins.packages is not None:
             found[PINNED] = _short(target.pins.packages)
+        if target.cuda_compat is not None and target.pins.cuda_compat is not None:
+            found[target.cuda_compat.image] = _short(target.pins.cuda_compat)
         return tuple(sorted(found.items()))
 
 

@@ -72,7 +72,7 @@ def test_a_lock_needs_the_base_alone(file: Path, capsys: pytest.CaptureFixture[s
     (file.parent / "images.lock").write_text("format = 1\n")
     assert cli.run(["lock", "--check", "--file", str(file)]) == Exit.TEMPLATE
     said = capsys.readouterr().err
-    assert "the base `python:3.11-slim` is not locked" in said
+    assert "the image `python:3.11-slim` is not locked" in said
     assert "its packages are not locked" not in said
 
 

@@ -298,7 +298,7 @@ def test_check_lists_what_lock_would_change(project: Path, uv: Uv, capsys: Captu
     assert capsys.readouterr().err.splitlines()[-5:] == [
         "error: images.lock is out of date",
         f"{ONE}: its packages, indexes, Python or platform have changed since it was locked",
-        "no target has the base `python:3.12-slim`",
+        "no target uses the image `python:3.12-slim`",
         f"{TWO}: not a target with packages to lock",
         "hint: `buildkit lock`, then review and commit the change",
     ]
@@ -335,6 +335,31 @@ def test_a_build_takes_its_base_and_packages_from_the_lock(
     )
     assert "lock" in found["contexts"]
     assert "from=lock,source=images.lock,target=/run/lock.txt" in found["dockerfile"][""]
+
+
+def test_the_image_of_cuda_compat_is_pinned_as_bases_are(
+    project: Path, registry: RegistryServer, capsys: Captured
+) -> None:
+    compat, moved = manifest("compat"), manifest("compat-2")
+    registry.manifests["mirror/nvidia/cuda:12.9.1-base"] = (KIND, compat)
+    rules = [f"{name}={registry.host}/mirror/{name}" for name in ("python:*", "nvidia/*")]
+    options = [word for rule in rules for word in ("--substitute", rule)]
+    with (project / "images.toml").open("a") as file:
+        file.write('devices = ["gpu"]\ncuda-compat = "nvidia/cuda:12.9.1-base"\n')
+    assert run("lock", *options) == Exit.DONE
+    assert written(project).bases["nvidia/cuda:12.9.1-base"] == digest(compat)
+    registry.manifests["mirror/nvidia/cuda:12.9.1-base"] = (KIND, moved)
+    capsys.readouterr()
+    assert run("build", "--bake-plan", "*-gpu-py311", *options) == Exit.DONE
+    (found,) = json.loads(capsys.readouterr().out)["target"].values()
+    assert found["contexts"]["nvidia/cuda:12.9.1-base"] == (
+        f"docker-image://{registry.host}/mirror/nvidia/cuda:12.9.1-base@{digest(compat)}"
+    )
+    assert run("outdated", *options, "--json") == Exit.DONE
+    moves = [
+        each for each in json.loads(capsys.readouterr().out)["outdated"] if "nvidia" in each["name"]
+    ]
+    assert [(each["now"], each["newest"]) for each in moves] == [(digest(compat), [digest(moved)])]
 
 
 def test_an_unlocked_build_ignores_the_file(

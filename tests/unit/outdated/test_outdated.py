@@ -287,7 +287,7 @@ def test_what_is_unknown_does_not_hide_the_rest(
     ]
     assert [each["reason"] for each in found["unknown"][1:]] == [why, why]
     assert f"unknown: images.lock and 1 other: {why}" in said.err.splitlines()
-    assert "unknown: python:3.11-slim: the digest of the base image" in said.err
+    assert "unknown: python:3.11-slim: the digest of the image" in said.err
     assert cli.run(["outdated", TWO]) == Exit.DONE
     rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
     assert ["images.lock", TWO, f"unknown: {why}"] in rows

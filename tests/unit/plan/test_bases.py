@@ -50,7 +50,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Net:
 def test_what_is_written_comes_first_and_the_engine_last(target: Target, found: str | None) -> None:
     served = {f"{HOST}/a:1": "served"}
     local = {f"{HOST}/a:1": "other", f"{HOST}/b:1": "local"}
-    assert Bases(served=served, local=local).of(target) == found
+    assert Bases(served=served, local=local).of(target)[target.base] == found
 
 
 def test_each_base_is_asked_for_once_and_none_that_is_pinned(net: Net) -> None:
@@ -79,7 +79,7 @@ def test_the_engine_knows_bases_whose_registry_is_silent(net: Net) -> None:
     with_engine = found.with_engine({f"{HOST}/a:1": ONE}.get, Network())
     assert with_engine.local == {f"{HOST}/a:1": ONE}
     assert with_engine.unknown.keys() == {f"{HOST}/b:1"}
-    assert with_engine.of(on(f"{HOST}/a:1")) == ONE
+    assert with_engine.of(on(f"{HOST}/a:1")) == {f"{HOST}/a:1": ONE}
 
 
 def test_the_engine_is_asked_for_the_image_that_replaces_a_base() -> None:
@@ -102,5 +102,5 @@ def test_a_base_that_nobody_knows_is_said_with_its_reason(
 
     net.down.add(HOST)
     found = bases.find([on(f"{HOST}/a:1")], Network(), no_engine)
-    assert found.of(on(f"{HOST}/a:1")) is None
+    assert found.of(on(f"{HOST}/a:1")) == {f"{HOST}/a:1": None}
     assert "bases.example is down" in capsys.readouterr().err

@@ -98,12 +98,11 @@ def test_a_state_and_its_reasons(what: Known, state: State, reasons: tuple[str, 
 
 
 def test_without_the_digest_of_the_base_nothing_is_skipped() -> None:
-    unknown = replace(
-        known(HERE, built=built(identity=None)), identity=replace(WANTED, digest=None, base=None)
-    )
+    identity = replace(WANTED, digest=None, base=None, unknown="python:3.11-slim")
+    unknown = replace(known(HERE, built=built(identity=None)), identity=identity)
     found = decide(unknown, NOTHING)
     assert found.state is State.TODO
-    assert found.reasons == ("the digest of the base `python:3.11-slim` is unknown",)
+    assert found.reasons == ("the digest of the image `python:3.11-slim` is unknown",)
 
 
 def test_force_and_a_second_test() -> None:

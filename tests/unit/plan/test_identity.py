@@ -9,7 +9,7 @@ import pytest
 
 from buildkit.build import bake_plan
 from buildkit.config.network import Network
-from buildkit.model.target import Pins, Rendered
+from buildkit.model.target import CudaCompat, Pins, Rendered
 from buildkit.plan import identity
 from buildkit.plan.bases import Bases
 from buildkit.render import render
@@ -62,6 +62,26 @@ def test_a_base_counts_by_its_digest_whoever_says_it(tmp_path: Path) -> None:
     assert pinned.inputs != of(tmp_path).inputs
     assert of(tmp_path, Bases(local={TARGET.base: BASE})) == of(tmp_path)
     assert of(tmp_path, Bases(served={TARGET.base: digest(b"x")})).digest != of(tmp_path).digest
+
+
+def test_the_image_of_cuda_compat_counts_by_its_digest(tmp_path: Path) -> None:
+    compat = CudaCompat(image="nvidia/cuda:12.9.1-base", driver=535)
+    without = of(tmp_path, cuda_compat=compat)
+    assert (without.digest, without.unknown) == (None, compat.image)
+    one, two = (
+        of(
+            tmp_path,
+            Bases(served={**SERVED.served, compat.image: digest(each)}),
+            cuda_compat=compat,
+        )
+        for each in (b"one", b"two")
+    )
+    assert len({of(tmp_path).digest, one.digest, two.digest}) == 3
+    assert one.base == two.base == BASE
+    pins = Pins(cuda_compat=digest(b"one"))
+    pinned = of(tmp_path, SERVED, cuda_compat=compat, pins=pins)
+    assert pinned.digest == one.digest
+    assert pinned.inputs != one.inputs
 
 
 def test_what_is_set_outside_of_the_project_counts(
