@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from buildkit.config.toml import Where
 
 PUBLIC = "public.ecr.aws"
+DOCKER_HUB_NAMES = ("docker.io", "index.docker.io")
+STAND_IN = re.compile(r"\.localhost\.localstack\.cloud(?::[0-9]+)?\Z", re.IGNORECASE)
+"""The hosts of LocalStack, which imitates AWS: they lead to this machine."""
 LIKE_ECR = re.compile(r"dkr.?ecr|\.amazonaws\.|public\.ecr\.aws", re.IGNORECASE)
 REGION = re.compile(
     r"(?:us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|eusc-de|us-iso|us-isob|us-isof|eu-isoe)-[a-z]+-[0-9]+"
@@ -150,7 +153,7 @@ def _unfinished(registry: RegistryTable) -> Iterator[Problem]:
 
 def _why_not(host: str) -> str | None:
     """Why a host that looks like one of ECR is none; None for all others."""
-    if host == PUBLIC or not LIKE_ECR.search(host):
+    if host == PUBLIC or not LIKE_ECR.search(host) or STAND_IN.search(host):
         return None
     match = ECR_HOST.fullmatch(host.partition(":")[0])
     if match is None:
@@ -214,13 +217,18 @@ def _named(host: str, registry: RegistryTable) -> Place:
         return replace(found, profile=registry.profile)
     if host == PUBLIC:
         return Place(host=host, api=Api.ECR_PUBLIC, region="us-east-1", profile=registry.profile)
-    if LIKE_ECR.search(host):
+    if host in DOCKER_HUB_NAMES:
+        raise UsageError(
+            f"`{host}` is Docker Hub, and SageMaker does not pull images from there",
+            hint="publish to ECR: `<account>.dkr.ecr.<region>.amazonaws.com`",
+        )
+    if LIKE_ECR.search(host) and not STAND_IN.search(host):
         raise UsageError(
             _why_not(host) or _almost(host),
             hint="write `<account>.dkr.ecr.<region>.amazonaws.com`, or the domain of your "
             "partition",
         )
-    if names.is_loopback(host) and _has_local_api():
+    if (names.is_loopback(host) or STAND_IN.search(host)) and _has_local_api():
         # boto3 itself does not read AWS_REGION.
         region = registry.region or os.environ.get("AWS_REGION") or None
         return Place(host=host, api=Api.ECR, account=registry.account, region=region)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from buildkit.support.addresses import cut
 from buildkit.support.errors import NothingSelectedError, UsageError
 from buildkit.support.suggest import shown
 
@@ -114,8 +115,10 @@ def _refuse_tag(asked: Asked) -> None:
         word, what = asked.framework or "", "`--framework`"
     if match := re.fullmatch(TAGGED, word):
         command = f"`buildkit uri {shown(_untagged(asked, match['name'].lower(), match['tag']))}`"
+        # A version after an `@` is no host, so what is before it is no password.
+        written = cut(word) if re.match(VERSION, match["tag"]) else shown(word)
         raise UsageError(
-            f"`{shown(word)}` is a name with a tag, and {what} is a name",
+            f"`{written}` is a name with a tag, and {what} is a name",
             hint=f"{command}; for AWS's own images, add `--prebuilt`"
             if asked.mode == OWN
             else command,

@@ -211,6 +211,9 @@ def test_a_copy_that_is_no_copy_is_refused() -> None:
         "123456789012.dkr.ecr.us-east-1.evil.example",
         "123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example",
         "123456789012.dkr-ecr.us-east-1.amazonaws.com",
+        "123456789012.dkr.ecr.us-east-1.localhost.localstack.cloud.evil.example",
+        "docker.io",
+        "index.docker.io",
         "http://127.0.0.1:5000",
         "127.0.0.1:5000/path",
         "127.0.0.1:99999",
@@ -231,10 +234,19 @@ def test_ecr_s_login_goes_to_ecr_alone(host: str, monkeypatch: pytest.MonkeyPatc
     assert the_place(RegistryTable(account=ACCOUNT, region="us-east-1"), host) == Place(host=host)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000", "127.3.2.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:5000",
+        "localhost:5000",
+        "127.3.2.1",
+        "000000000000.dkr.ecr.us-east-1.localhost.localstack.cloud:4566",
+    ],
+)
 def test_a_registry_on_this_machine_stands_in_for_ecr_if_the_api_is_here_too(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert not [*problems(RegistryTable(host=host))]
     assert the_place(RegistryTable(region="eu-west-1"), host) == Place(host=host)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     found = the_place(RegistryTable(region="eu-west-1"), host)

@@ -133,7 +133,7 @@ def test_an_own_image_is_found(
         ("SKLearn:1.7.2", Exit.USAGE, "`SKLearn:1.7.2` is a name with a tag, and TARGET is a name", "`buildkit uri sklearn --version 1.7.2`; for AWS's own images, add `--prebuilt`"),
         ("sklearn:1.7.2-cpu-py311", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn-1.7.2-cpu-py311`"),
         ("sklearn==1.7.2", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn --version 1.7.2`"),
-        ("sklearn@v1.0+a-1", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn --version 1.0+a-1`"),
+        ("sklearn@v1.0+a-1", Exit.USAGE, "`sklearn@v1.0+a-1` is a name with a tag", "`buildkit uri sklearn --version 1.0+a-1`"),
         ("sklearn:latest", Exit.USAGE, "is a name with a tag", "`buildkit uri sklearn --latest`"),
         (f"{IRELAND}/sklearn:1.7.2-cpu-py311", Exit.USAGE, "is the URI of an image, and TARGET is a name", f"`buildkit uri --explain {IRELAND}/sklearn:1.7.2-cpu-py311`"),
         ("sklearn --version 1.7", Exit.USAGE, "3 targets match: choose one of: `sklearn-1.7.10-cpu-py311`, `sklearn-1.7.2-cpu-py311`", "--python: `3.13`, `3.11`; --version: `1.7.10`, `1.7.2`"),
