@@ -7,7 +7,7 @@ changed.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from buildkit.ecr.drift import drift
 from buildkit.ecr.places import Api
 from buildkit.ecr.repositories import Repositories
-from buildkit.support.errors import ToolError, UsageError
+from buildkit.support.errors import ToolError, UnavailableError, UsageError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -125,7 +125,10 @@ def _each(
     wanted: Sequence[Wanted],
     work: Callable[[Repositories, Wanted], Finding],
 ) -> tuple[Finding, ...]:
-    """All registries in parallel, their repositories in sequence. A failure stops no other."""
+    """All registries in parallel, their repositories in sequence. A failure stops no other.
+
+    A registry that does not answer is not asked again: each question may take a minute.
+    """
     if others := [place.host for place in places if place.api is not Api.ECR]:
         raise UsageError(
             f"{others[0]} is not a private ECR registry, so its repository settings cannot be "
@@ -139,6 +142,14 @@ def _each(
         except ToolError as error:
             return Finding(place=place, name=each.name, state=State.FAILED, error=error)
 
+    def attempts(place: Place) -> list[Finding]:
+        found: list[Finding] = []
+        for each in wanted:
+            if found and isinstance(found[-1].error, UnavailableError):
+                found.append(replace(found[-1], name=each.name))
+            else:
+                found.append(attempt(place, each))
+        return found
+
     with ThreadPoolExecutor(max_workers=max(1, len(places))) as pool:
-        found = pool.map(lambda place: [attempt(place, each) for each in wanted], places)
-        return tuple(chain.from_iterable(found))
+        return tuple(chain.from_iterable(pool.map(attempts, places)))

@@ -24,7 +24,7 @@ from buildkit.ecr.places import Api, Place
 from buildkit.ecr.reconcile import State
 from buildkit.ecr.repositories import Repositories
 from buildkit.ecr.wanted import Wanted, repository
-from buildkit.support.errors import Exit, ToolError
+from buildkit.support.errors import Exit, ToolError, UnavailableError
 from tests.support.projects import MINIMAL
 
 if TYPE_CHECKING:
@@ -278,6 +278,22 @@ def test_a_place_that_fails_stops_no_other(
     assert cli.run(["repo", "plan", "--json"]) == Exit.TOOL
     _, failed = json.loads(capsys.readouterr().out)["repositories"]
     assert (failed["state"], failed["error"]["code"]) == ("failed", 5)
+
+
+def test_a_registry_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def read(_there: Repositories, name: str) -> None:
+        asked.append(name)
+        raise UnavailableError("ECR does not answer")
+
+    monkeypatch.setattr(Repositories, "read", read)
+    found = reconcile.plan([PLACE], [replace(want(), name=name) for name in ("one", "two")])
+    assert [(each.name, each.state, str(each.error)) for each in found] == [
+        ("one", State.FAILED, "ECR does not answer"),
+        ("two", State.FAILED, "ECR does not answer"),
+    ]
+    assert asked == ["one"]
 
 
 def test_a_registry_without_repositories_of_ecr_is_refused(project: Path, capsys: Captured) -> None:
