@@ -49,6 +49,7 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
     },
     "AWS": {
         "uri": "Print the URI of a released image, or of one of AWS's prebuilt images.",
+        "spec": "Print the requests to SageMaker for an image: JSON, Python or Terraform.",
         "repo": "Create ECR repositories, and correct their settings.",
     },
     "CI": {
@@ -70,6 +71,7 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "clean": ("cache prune",),
     "compare": ("diff",),
     "compile": ("lock",),
+    "deploy": ("spec",),
     "df": ("cache size",),
     "dockerfile": ("render",),
     "du": ("cache size",),

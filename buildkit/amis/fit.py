@@ -82,18 +82,27 @@ def fits(needs: Needs, job: str) -> tuple[Fit, ...]:
     return tuple(_fit(needs, ami) for ami in facts.amis() if ami.job == job)
 
 
-def ask(needs: Needs, job: str) -> Ask:
+def ask(needs: Needs, job: str, family: str | None = None) -> Ask:
     """The newest driver that fits, else the newest that fits with cuda-compat or without PTX.
 
-    Of hosts with a name: nobody can ask for another one.
+    Of hosts with a name: nobody can ask for another one. With an instance family, of those that it
+    is known to accept, if one of them fits.
     """
     found = [each for each in fits(needs, job) if each.ami.name != facts.DEFAULT]
+    if family is not None:
+        known = [each for each in found if accepts(family, each.ami)]
+        found = [each for each in known if each.state is not State.NOT] or found
     for state in (State.FITS, State.COMPAT, State.NO_PTX):
         for each in reversed(found):
             if each.state is state:
                 return Ask(job, each.ami, state)
     helps = not needs.compat and ask(needs._replace(compat=True), job).ami is not None
     return Ask(job, None, only_with_compat=helps)
+
+
+def accepts(family: str, ami: Ami) -> bool:
+    """Whether an instance family is known to accept an AMI."""
+    return family in (*ami.default, *ami.others)
 
 
 def of_family(family: str, job: str) -> Ami | None:

@@ -20,6 +20,7 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
     {"__main__"},
     {"cli"},
     {"commands"},
+    {"spec"},
     {"pipeline", "uri", "diff", "ci", "reproduce", "outdated"},
     {"recording", "plan"},
     {"publish"},

@@ -44,6 +44,7 @@ WORK = HTTP | AWS | ENGINE | TESTS | SELDOM
         ),
         pytest.param("run(['list'])", WORK, id="list"),
         pytest.param("run(['render', '--check'])", WORK, id="render"),
+        pytest.param("run(['spec', 'demo', 'model'])", WORK, id="spec"),
         pytest.param("run(['build', '--help'])", WORK, id="build --help"),
         pytest.param("run(['build', '--all', '--plan'])", WORK, id="build --plan"),
         pytest.param(

@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import botocore.loaders
 import pytest
-import regex
 from botocore import xform_name
 from botocore.model import ServiceModel
-from botocore.validate import ParamValidator
 from botocore.waiter import WaiterModel
+
+from tests.support import aws_api
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "sagemaker.md").read_text()
 BLOCKS = [text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "boto3" in text]
@@ -55,32 +55,7 @@ class Client:
         return type("Waiter", (), {"wait": lambda _self, **given: self.check(operation, given)})()
 
     def check(self, operation: str, given: dict[str, Any]) -> None:
-        shape = self.model.operation_model(operation).input_shape
-        assert shape is not None
-        assert not ParamValidator().validate(given, shape).generate_report()
-        check_text(shape, given)
-
-
-def check_text(shape: Any, value: Any) -> None:
-    """What botocore leaves to the service: patterns, lengths and the words of an enumeration."""
-    match shape.type_name:
-        case "structure":
-            for key, inner in value.items():
-                check_text(shape.members[key], inner)
-        case "list":
-            for inner in value:
-                check_text(shape.member, inner)
-        case "map":
-            for key, inner in value.items():
-                check_text(shape.key, key)
-                check_text(shape.value, inner)
-        case "string":
-            assert not shape.enum or value in shape.enum, (shape.name, value)
-            pattern = shape.metadata.get("pattern")
-            assert not pattern or regex.fullmatch(pattern, value), (shape.name, value)
-            assert len(value) <= shape.metadata.get("max", len(value))
-        case _:
-            pass
+        aws_api.check(self.model, operation, given)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda text: text.split("sagemaker.", 1)[1][:24])
