@@ -105,7 +105,9 @@ OPTIONS = options.packed(
     "  buildkit spec sklearn-1.7.2-cpu-py311 --as sdk > train_and_deploy.py"
 )
 @click.argument("target", shell_complete=complete.targets)
-@click.argument("kinds", nargs=-1, type=click.Choice([each.value for each in Kind]))
+@click.argument(
+    "kinds", nargs=-1, type=click.Choice([each.value for each in Kind]), metavar="[KIND]..."
+)
 @click.option(
     "--as",
     "form",
@@ -130,9 +132,11 @@ def command(
     """Print the requests that train with the image of TARGET, host it, and register it.
 
     Channels, hyperparameters, metrics and content types are those of the samples in images.toml.
-    KINDS are names of requests; by default, all that the purpose of the target allows. One request
-    is printed as the AWS CLI takes it, several as an object with the kinds as keys. A published
-    image is named by its digest. Messages name placeholders, and the files to upload.
+    KIND is training-job, model, endpoint-config, endpoint, transform-job, algorithm,
+    model-package-group, model-package or processing-job; by default, all that the purpose of the
+    target allows. One request is printed as the AWS CLI takes it, several as an object with the
+    kinds as keys. A published image is named by its digest. Messages name placeholders, and the
+    files to upload.
     """
     if as_json and form != JSON:
         raise UsageError(f"`--json` and `--as {form}` exclude each other", hint="leave one out")

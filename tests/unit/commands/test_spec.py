@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkit import cli
+from buildkit.spec.kinds import Kind
 from buildkit.support.errors import Exit
 from tests.support import aws_api
 
@@ -106,3 +107,9 @@ def test_a_mistake_is_an_error_with_its_name(
     assert wanted in said.err
     assert "hint: " in said.err
     assert said.out == "" or "--json" in arguments
+
+
+def test_help_names_every_kind(capsys: Captured) -> None:
+    assert cli.run(["spec", "--help"]) == Exit.DONE
+    said = " ".join(capsys.readouterr().out.partition("Options:")[0].replace(",", "").split())
+    assert {kind.value for kind in Kind} <= {*said.replace(";", "").split()}
