@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "releases.jsonl"
 FORMAT = 1
 """Incremented when a record changes so that an older buildkit would misread it."""
-ROOM = 1 << 20
+ROOM = 4 << 20
 """Bytes that a record may need: some hundred images in several registries."""
 LARGEST = 256 << 20
 """The limit for a ledger in bytes: some hundred thousand images."""

@@ -60,6 +60,7 @@ def image(published: Published) -> Image:
         origin=built.origin,
         verdict=_verdict(published.verified.report),
         build_seconds=built.seconds,
+        layers=published.layers,
     )
 
 

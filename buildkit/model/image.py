@@ -214,12 +214,22 @@ class InRegistries:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer in a registry; `size` is compressed, in bytes."""
+
+    digest: Word
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published(InRegistries):
     """A tested image in registries.
 
-    `size` is that of all compressed layers in bytes; `manifest_size` that of the manifest.
+    `size` is that of all compressed layers in bytes; `manifest_size` that of the manifest. `layers`
+    are the lowest first; none in records of older versions.
     """
 
     verified: Verified
     size: int
     manifest_size: int
+    layers: tuple[Layer, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildkit.model.image import Location, Published, Staged
+from buildkit.model.image import Layer, Location, Published, Staged
 from buildkit.publish.destination import everywhere
 from buildkit.support.errors import BuildkitError, ToolError, UnavailableError, ending, together
 
@@ -124,12 +124,15 @@ class Publisher:
     def _published(self, verified: Verified, held: Held) -> Published:
         """Tag the image where it has no tag yet."""
         self._refuse({**held.failed, **_tag(held.untagged, verified.built)})
-        image = verified.built.target.image
+        image, manifest = verified.built.target.image, held.manifest
         return Published(
             verified=verified,
-            digest=held.manifest.digest,
-            size=held.manifest.layers_size,
-            manifest_size=len(held.manifest.content),
+            digest=manifest.digest,
+            size=manifest.layers_size,
+            manifest_size=len(manifest.content),
+            layers=tuple(
+                Layer(digest=each.digest, size=each.size) for each in manifest.document.layers or ()
+            ),
             locations=tuple(
                 Location(uri=f"{each.registry.host}/{image}", pushed=each in held.untagged)
                 for each in self.destinations

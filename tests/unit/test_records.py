@@ -10,7 +10,7 @@ import pytest
 
 from buildkit import records
 from buildkit.config.boundary import Boundary
-from buildkit.model.image import Location, Published
+from buildkit.model.image import Layer, Location, Published
 from buildkit.model.target import Payload, Samples
 from buildkit.support.errors import ToolError, UsageError
 from buildkit.system import files
@@ -31,6 +31,7 @@ def test_every_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
         digest=fakes.DIGEST,
         size=3,
         manifest_size=2,
+        layers=(Layer(digest=fakes.DIGEST, size=3),),
         locations=(Location(uri="r/demo:1", pushed=True),),
     )
     where.write(records.BUILT, "x", image)

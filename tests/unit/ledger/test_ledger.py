@@ -15,7 +15,7 @@ import pytest
 from buildkit import cli
 from buildkit.ledger import ledger, make
 from buildkit.ledger.record import Action, Verdict
-from buildkit.model.image import Location, Origin, Published
+from buildkit.model.image import Layer, Location, Origin, Published
 from buildkit.support.errors import Exit, ToolError
 from buildkit.system.git import commit
 from tests.support import fakes, projects, releases
@@ -544,6 +544,7 @@ def test_an_image_on_record_is_what_was_published() -> None:
         digest=fakes.DIGEST,
         size=42,
         manifest_size=2,
+        layers=(Layer(digest=releases.digest("e"), size=42),),
         locations=(
             Location(uri="one.example/demo:1.0-cpu-py311", pushed=True),
             Location(uri="two.example/demo:1.0-cpu-py311", pushed=False),
@@ -555,6 +556,7 @@ def test_an_image_on_record_is_what_was_published() -> None:
     )  # fmt: skip
     assert (found.digest, found.config_digest) == (fakes.DIGEST, built.config_digest)
     assert (found.size, found.origin) == (42, origin)
+    assert found.layers == published.layers
     assert found.hosts == ("one.example", "two.example")
     assert found.verdict == Verdict(
         profile="smoke", suite="s", passed=1, warned=0, skipped=0, seconds=1.0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkit.model.image import Location
+from buildkit.model.image import Layer, Location
 from buildkit.publish.destination import Destination
 from buildkit.publish.publisher import Publisher
 from buildkit.registry.manifests import Manifest, refusals
@@ -57,6 +57,7 @@ def test_a_tested_image_gets_its_tag_last(known_before: bool) -> None:
     assert there.done == ["have demo", "upload 1", f"put demo:{GOOD.digest}", f"put {TAG}"]
     assert published.locations == (Location(uri=f"registry.example/{TAG}", pushed=True),)
     assert published.digest_uris == (f"registry.example/demo@{GOOD.digest}",)
+    assert (published.size, published.layers) == (1, (Layer(digest=fakes.DIGEST, size=1),))
 
 
 @both_stores
