@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, output, report
+from buildkit.commands import options, output, summary
 from buildkit.pipeline import Until
 from buildkit.plan.known import State
 from buildkit.support import tables
@@ -86,7 +86,7 @@ def command(
         given_by=options.registries_from(),
         **choices,
     )
-    asked = report.Asked(command="build", select=scope.select)
+    asked = summary.Asked(command="build", select=scope.select)
     project = _with_lock(scope.project(renders=True), locked)
     targets, around = scope.targets(project), build_network.with_rules(project.config.substitutes)
     if bake_plan:
@@ -98,7 +98,7 @@ def command(
         output.show(_facts(planned), _lines(planned), as_json=as_json)
         return 0
     run = pipeline.build(project, targets, around, choice)
-    return report.end(run, targets, asked, as_json=as_json)
+    return summary.end(run, targets, asked, as_json=as_json)
 
 
 def _facts(plan: Plan) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit import pipeline
-from buildkit.commands import options, report
+from buildkit.commands import options, summary
 
 if TYPE_CHECKING:
     from buildkit.commands.scope import Scope
@@ -34,11 +34,11 @@ def command(
     The image that was tested is pushed, not built again; a staged image needs no engine. A tag is
     never overwritten.
     """
-    asked = report.Asked(command="push", select=scope.select)
+    asked = summary.Asked(command="push", select=scope.select)
     project = scope.project()
     targets = scope.targets(project)
     choice = pipeline.Choice(
         registries=registries, given_by=options.registries_from(), complete=complete, jobs=jobs
     )
     run = pipeline.push(project, targets, choice)
-    return report.end(run, targets, asked, as_json=as_json)
+    return summary.end(run, targets, asked, as_json=as_json)

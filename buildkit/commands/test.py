@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import pipeline
-from buildkit.commands import complete, options, report
+from buildkit.commands import complete, options, summary
 from buildkit.commands import samples as samples_of
 from buildkit.contract import clauses, suite
 from buildkit.engine import engine
@@ -124,7 +124,7 @@ def command(**values: Any) -> int:
     what each clause demands.
     """
     arguments = Arguments(**values)
-    asked = report.Asked(command="test", select=arguments.scope.select)
+    asked = summary.Asked(command="test", select=arguments.scope.select)
     _refuse_unchecked(arguments.depth)
     report_files.refuse(arguments.junit_file, arguments.html_file)
     project = _project(arguments)
@@ -142,7 +142,7 @@ def _project(arguments: Arguments) -> Project | None:
 
 
 def _end_of_targets(
-    project: Project, targets: Sequence[Target], arguments: Arguments, asked: report.Asked
+    project: Project, targets: Sequence[Target], arguments: Arguments, asked: summary.Asked
 ) -> Exit:
     """Test built targets, and report how each ended."""
     if arguments.purpose or arguments.samples or arguments.feature or arguments.given:
@@ -156,7 +156,9 @@ def _end_of_targets(
     with engine.connect() as docker:
         outcomes = pipeline.test(project, targets, docker, arguments.depth, arguments.jobs)
     run, as_json = pipeline.Run(outcomes=outcomes), arguments.as_json
-    code = report.end(run, targets, asked, as_json=as_json, clauses=True, verbose=arguments.verbose)
+    code = summary.end(
+        run, targets, asked, as_json=as_json, clauses=True, verbose=arguments.verbose
+    )
     reports = [each.report for each in outcomes if each.report]
     report_files.write(reports, arguments.junit_file, arguments.html_file)
     return code
@@ -185,9 +187,9 @@ def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
         tell = gate.progress(image)
         found = verify.report(wanted, docker.view(image).id, docker, arguments.depth, tell)
     if arguments.as_json:
-        click.echo(json.dumps(report.verdict(found), indent=2))
+        click.echo(json.dumps(summary.verdict(found), indent=2))
     else:
-        report.show(found, verbose=arguments.verbose)
+        summary.show(found, verbose=arguments.verbose)
     report_files.write([found], arguments.junit_file, arguments.html_file)
     return judged.end(found, image)
 

@@ -11,7 +11,7 @@ import pytest
 
 from buildkit import cli
 from buildkit.aliases.moves import Moves
-from buildkit.commands import complete, report
+from buildkit.commands import complete, summary
 from buildkit.ledger import ledger, trails
 from buildkit.ledger.attach import RELEASE, REPORT
 from buildkit.ledger.record import Action, Move
@@ -623,9 +623,9 @@ def test_a_run_that_cannot_be_recorded_is_reported_all_the_same(
         outcomes=(outcome(world),), moves=Moves(), unrecorded=ToolError("the ledger is broken")
     )
     target = run.outcomes[0].target
-    asked = report.Asked(command="push", select=())
+    asked = summary.Asked(command="push", select=())
     with pytest.raises(ToolError, match="the ledger is broken"):
-        report.end(run, [target], asked, as_json=False)
+        summary.end(run, [target], asked, as_json=False)
     assert target.image in capsys.readouterr().out
 
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from buildkit.commands import report
+from buildkit.commands import summary
 from buildkit.contract.checks import Caused, NotPromised, Unsampled, Unseen
 from buildkit.model.features import Feature
 from buildkit.model.image import ClauseResult, Level, Report, Status
@@ -302,7 +302,7 @@ def skipped(number: int, why: Unseen) -> ClauseResult:
 def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) -> None:
     reasons = (EFA, Unsampled("no channel"), TUNING, EFA)
     clauses = (GOOD, DOUBTFUL, BROKEN, *(skipped(*each) for each in enumerate(reasons)))
-    report.show(fakes.report(*clauses))
+    summary.show(fakes.report(*clauses))
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
@@ -323,7 +323,7 @@ def test_the_table_shows_what_is_broken_and_counts_the_rest(capsys: Captured) ->
 
 
 def test_a_cause_comes_first_with_what_follows_and_its_fix(capsys: Captured) -> None:
-    report.show(CAUSED)
+    summary.show(CAUSED)
     assert capsys.readouterr().err == (
         "fail  CFG-02    values are JSON\n"
         "      without quotes\n"
@@ -339,7 +339,7 @@ def test_a_cause_comes_first_with_what_follows_and_its_fix(capsys: Captured) -> 
 
 
 def test_verbose_unfolds_what_follows(capsys: Captured) -> None:
-    report.show(CAUSED, verbose=True)
+    summary.show(CAUSED, verbose=True)
     said = capsys.readouterr().err
     knock_on = (
         "fail  OUT-01    the exit code distinguishes success from failure\n"
@@ -351,7 +351,7 @@ def test_verbose_unfolds_what_follows(capsys: Captured) -> None:
 
 
 def test_json_names_the_causes_and_what_follows() -> None:
-    found: Any = report.verdict(CAUSED)
+    found: Any = summary.verdict(CAUSED)
     assert found["causes"] == [
         {
             "id": "CFG-02",
@@ -380,21 +380,21 @@ def test_the_error_of_a_build_begins_with_the_cause() -> None:
 def test_warnings_come_after_failures_and_few_followers_are_all_named(capsys: Captured) -> None:
     names = tuple(f"X-{number}" for number in range(7))
     followers = (fakes.skipped(Caused("LOG-01"), id=name, cause="LOG-01") for name in names)
-    report.show(fakes.report(DOUBTFUL, *followers, OTHER))
+    summary.show(fakes.report(DOUBTFUL, *followers, OTHER))
     said = capsys.readouterr().err
     assert said.index("RUN-08") < said.index("LOG-01")
     assert f"      knock-on: {', '.join(names)} are not judged\n" in said
-    report.show(fakes.report(OTHER, fakes.skipped(Caused("RUN-08"), id="X-1", cause="RUN-08")))
+    summary.show(fakes.report(OTHER, fakes.skipped(Caused("RUN-08"), id="X-1", cause="RUN-08")))
     assert "      knock-on: X-1 is not judged\n" in capsys.readouterr().err
 
 
 def test_the_table_is_short_where_all_is_well(capsys: Captured) -> None:
-    report.show(fakes.report(GOOD, GOOD))
+    summary.show(fakes.report(GOOD, GOOD))
     assert capsys.readouterr().err == "pass  2\npass: 2 passed in 1 s\n"
 
 
 def test_verbose_shows_each_clause(capsys: Captured) -> None:
-    report.show(fakes.report(GOOD, skipped(1, Unsampled("no channel"))), verbose=True)
+    summary.show(fakes.report(GOOD, skipped(1, Unsampled("no channel"))), verbose=True)
     assert capsys.readouterr().err == (
         "skip  S-1       something\n"
         "      no channel\n"
@@ -421,7 +421,7 @@ def test_verbose_shows_each_clause(capsys: Captured) -> None:
     ],
 )
 def test_reasons_are_grouped(reasons: list[Unseen], wanted: str, capsys: Captured) -> None:
-    report.show(fakes.report(*(skipped(*each) for each in enumerate(reasons))))
+    summary.show(fakes.report(*(skipped(*each) for each in enumerate(reasons))))
     assert f"skip  {len(reasons)}\n      {wanted}\n" in capsys.readouterr().err
 
 
@@ -430,11 +430,11 @@ def test_a_skipped_clause_in_a_record_of_an_older_version_shows_its_message(
 ) -> None:
     old = asdict(fakes.clause(Status.SKIP, message="no channel"))
     del old["skip"]
-    report.show(fakes.report(decode.read(ClauseResult, json.loads(json.dumps(old)))))
+    summary.show(fakes.report(decode.read(ClauseResult, json.loads(json.dumps(old)))))
     assert "skip  1\n      1 no channel\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_an_image_says_cannot_command_the_terminal(text: str, capsys: Captured) -> None:
-    report.show(hostile(text), verbose=True)
+    summary.show(hostile(text), verbose=True)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", capsys.readouterr().err)

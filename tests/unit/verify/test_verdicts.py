@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkit import pipeline, records
-from buildkit.commands import report
+from buildkit.commands import summary
 from buildkit.config.boundary import Boundary
 from buildkit.contract import checks, verdict
 from buildkit.contract.checks import Caused, NotFor, NotPromised, TooBusy, Unsampled, Unseen
@@ -175,13 +175,13 @@ def test_other_verdicts_end_as_they_did(
 
 
 def test_the_table_ends_with_the_verdict(capsys: Captured) -> None:
-    report.show(found(*IDLE))
+    summary.show(found(*IDLE))
     said = capsys.readouterr().err
     assert "\nnot trained, not served: no samples\n" in said
     assert said.endswith("unjudged: 1 passed, 2 skipped in 1 s\n")
     assert "pass:" not in said
-    assert report.verdict(found(*IDLE))["verdict"] == "unjudged"
-    assert report.verdict(found(*IDLE))["untried"] == "not trained, not served: no samples"
+    assert summary.verdict(found(*IDLE))["verdict"] == "unjudged"
+    assert summary.verdict(found(*IDLE))["untried"] == "not trained, not served: no samples"
 
 
 # CI and the page
@@ -389,8 +389,8 @@ def test_what_is_broken_outranks_what_was_not_judged() -> None:
 TARGETS = projects.targets(projects.MINIMAL.replace('"1.0"', '"1", "2", "3"'))
 
 
-def asked(command: str = "build", *select: str) -> report.Asked:
-    return report.Asked(command=command, select=select)
+def asked(command: str = "build", *select: str) -> summary.Asked:
+    return summary.Asked(command=command, select=select)
 
 
 def test_the_last_line_counts_and_names_the_next_command(capsys: Captured) -> None:
@@ -400,28 +400,28 @@ def test_the_last_line_counts_and_names_the_next_command(capsys: Captured) -> No
         Outcome(target=two, error=ContractError("bad")),
         Outcome(target=three, error=UnjudgedError("open")),
     ]
-    report.summarize(asked(), TARGETS, outcomes)
+    summary.summarize(asked(), TARGETS, outcomes)
     said = capsys.readouterr().err
     assert said.startswith("3 targets: 1 passed, 1 failed, 1 not judged in 0 s\n")
     assert f"`buildkit build {two.id} {three.id}`" in said
 
 
 def test_what_is_left_out_is_counted_too(capsys: Captured) -> None:
-    report.summarize(asked(), TARGETS, [Outcome(target=TARGETS[0], error=ToolError("no"))])
+    summary.summarize(asked(), TARGETS, [Outcome(target=TARGETS[0], error=ToolError("no"))])
     said = capsys.readouterr().err
     assert said.startswith("3 targets: 1 failed, 2 not begun in ")
     assert all(each.id in said for each in TARGETS)
 
 
 def test_after_success_the_next_command_is_to_publish(capsys: Captured) -> None:
-    report.summarize(asked("build", "demo*"), TARGETS, [Outcome(target=each) for each in TARGETS])
+    summary.summarize(asked("build", "demo*"), TARGETS, [Outcome(target=each) for each in TARGETS])
     said = capsys.readouterr().err
     assert said.startswith("3 targets: 3 passed in ")
     assert "`buildkit push 'demo*'`" in said
 
 
 def test_one_target_needs_no_summary(capsys: Captured) -> None:
-    report.summarize(asked(), TARGETS[:1], [Outcome(target=TARGETS[0])])
+    summary.summarize(asked(), TARGETS[:1], [Outcome(target=TARGETS[0])])
     assert capsys.readouterr().err == ""
 
 
@@ -430,14 +430,14 @@ def test_one_target_needs_no_summary(capsys: Captured) -> None:
     [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min"), (83, "1 min 23 s"), (3900, "1 h 5 min")],
 )
 def test_a_duration(seconds: float, text: str) -> None:
-    assert report.duration(seconds) == text
+    assert summary.duration(seconds) == text
 
 
 def test_json_has_the_verdict_of_each_target(capsys: Captured) -> None:
     outcome = Outcome(target=PLAIN, built=fakes.built(), report=found(*IDLE))
     failed = replace(outcome, error=UnjudgedError("open"))
     run = Run(outcomes=(failed,))
-    assert report.end(run, [PLAIN], asked(), as_json=True) == Exit.UNJUDGED
+    assert summary.end(run, [PLAIN], asked(), as_json=True) == Exit.UNJUDGED
     (facts,) = json.loads(capsys.readouterr().out)["targets"]
     assert facts["status"] == "unjudged"
     assert facts["untried"] == "not trained, not served: no samples"
@@ -460,7 +460,7 @@ def test_the_reason_of_an_image_that_is_not_judged_is_shown(
     other = Unsampled("the samples have no channel to leave out")  # another check of this clause
     merged = checks.merged(checks.judged("OUT-01", why) for why in (other, failed)).result
     seen = found(STATIC, merged, purpose=Purpose.TRAINING)
-    report.show(seen)
+    summary.show(seen)
     assert judged.end(seen, "demo") is Exit.UNJUDGED
     said = " ".join(capsys.readouterr().err.split())
     assert said.count(repr(reason)) == 2
