@@ -41,6 +41,7 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
     },
     "Releases": {
         "releases": "List released images and alias moves.",
+        "report": "Make a catalogue page of all images: verdicts, URIs, sizes, layers.",
         "diff": "Compare two published images.",
         "notes": "Write release notes: what changed in each image.",
         "promote": "Move an alias to a released image, or copy the image to another repository.",
@@ -67,6 +68,8 @@ COMMANDS = tuple(name for group in GROUPS.values() for name in group)
 BEGINNINGS = ("init", "new", "create")
 OF_OTHERS = {  # names from other tools -> the commands to use here
     "bake": ("build",),
+    "catalog": ("report",),
+    "catalogue": ("report",),
     "check": ("test", "render --check"),
     "clean": ("cache prune",),
     "compare": ("diff",),

@@ -90,20 +90,20 @@ class Inputs:
         effect of several. Short digests: they are compared with those of one earlier build.
         """
         target = rendered.target
-        found = {"images.toml": _short(repr(target.entry))}
-        found |= {name: _short(text) for name, text in source.texts(target).items()}
+        found = {"images.toml": short(repr(target.entry))}
+        found |= {name: short(text) for name, text in source.texts(target).items()}
         if target.context is not None:
             here = source.here(target.context)
-            found[PROJECT if here == "." else here] = _short(str(self._context(target)))
+            found[PROJECT if here == "." else here] = short(str(self._context(target)))
         if _uses_runtime(rendered):
             runtime = str(self.runtime)
-            found[source.here(runtime)] = _short(self.content(runtime))
+            found[source.here(runtime)] = short(self.content(runtime))
         if target.lock is not None:
-            found[source.here(target.lock)] = _short(self._file(target.lock).decode())
+            found[source.here(target.lock)] = short(self._file(target.lock).decode())
         elif target.pins.packages is not None:
-            found[PINNED] = _short(target.pins.packages)
+            found[PINNED] = short(target.pins.packages)
         if target.cuda_compat is not None and target.pins.cuda_compat is not None:
-            found[target.cuda_compat.image] = _short(target.pins.cuda_compat)
+            found[target.cuda_compat.image] = short(target.pins.cuda_compat)
         return tuple(sorted(found.items()))
 
 
@@ -112,7 +112,7 @@ def _uses_runtime(rendered: Rendered) -> bool:
     return by_template and "runtime" in text and USES_RUNTIME.search(text) is not None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from buildkit.contract import verdict
 from buildkit.model.image import Status, Verdict
+from buildkit.render import html
 from buildkit.support.amounts import count
-from buildkit.system import console
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from jinja2 import Template
+    from collections.abc import Callable, Mapping, Sequence
 
     from buildkit.model.image import ClauseResult, Report
 
@@ -81,22 +78,12 @@ def document(reports: Sequence[Report], *, source: Mapping[str, str] | None = No
     sections = [_section(each, index, source or {}) for index, each in enumerate(reports, start=1)]
     verdicts = Counter(section.verdict.value for section in sections)
     worst = next((each.value for each in WORST if verdicts[each.value]), Verdict.PASS.value)
-    return _template().render(sections=sections, verdicts=verdicts, worst=worst) + "\n"
+    return _template()(sections=sections, verdicts=verdicts, worst=worst) + "\n"
 
 
 @cache
-def _template() -> Template:
-    import jinja2  # noqa: PLC0415 - few runs write a page, and it is slow to load
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_readable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = resources.files("buildkit.verify").joinpath("page.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(text, globals={"many": count})
+def _template() -> Callable[..., str]:
+    return html.template("buildkit.verify", "page.html.j2", many=count)
 
 
 def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
@@ -130,8 +117,3 @@ def _section(report: Report, index: int, source: Mapping[str, str]) -> Section:
         entries={word: found[status] for status, word in WORDS.items()},
         causes=causes,
     )
-
-
-def _readable(value: object) -> object:
-    """Replace invisible characters, and those that change the direction of text, by their codes."""
-    return console.readable(value) if type(value) is str else value  # markup of macros is not

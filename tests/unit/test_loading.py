@@ -43,6 +43,7 @@ WORK = HTTP | AWS | ENGINE | TESTS | SELDOM
             id="explain",
         ),
         pytest.param("run(['list'])", WORK, id="list"),
+        pytest.param("run(['report', '--json'])", WORK - {"semver"}, id="report"),
         pytest.param("run(['render', '--check'])", WORK, id="render"),
         pytest.param("run(['spec', 'demo', 'model'])", WORK, id="spec"),
         pytest.param("run(['build', '--help'])", WORK, id="build --help"),

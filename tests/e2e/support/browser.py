@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.support.real import script
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -20,6 +22,33 @@ OPTIONS = (
     "--remote-debugging-pipe",
 )  # fmt: skip
 NOISE = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+CONTRAST = """
+(() => {
+  const rgb = text => text.match(/[0-9.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+  const below = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c[3] === 0 ? below(e.parentElement) : c; };
+  const bad = [];
+  for (const e of document.body.querySelectorAll('*')) {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || !e.checkVisibility()) continue;
+    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(below(e))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) bad.push(`${e.outerHTML.slice(0, 80)}: ${ratio.toFixed(2)}`);
+  }
+  return bad;
+})()
+"""
+"""Texts whose contrast is below what WCAG AA asks of small ones."""
+
+OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+VISIBLE = "[...document.querySelectorAll('{}')].map(each => each.checkVisibility())"
+
+SERIOUS = ("serious", "critical")
+FAULTS = """
+axe.run(document, { resultTypes: ['violations'] }).then(found => found.violations.map(
+  each => [each.impact, each.id, each.nodes.map(node => node.html.slice(0, 160))]))
+"""
 
 
 class Browser:
@@ -79,6 +108,19 @@ class Browser:
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
+    def wait_for(self, script: str) -> Any:
+        """The value of a promise in the page."""
+        done = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    def serious_faults(self) -> list[Any]:
+        """What axe-core finds serious or critical in the accessibility of the page."""
+        self.run(f"{Path(script('axe').strip()).read_text()}; 0")
+        return [each for each in self.wait_for(FAULTS) if each[0] in SERIOUS]
+
     def screenshot(self, path: Path) -> bytes:
         taken = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(taken["data"]))
@@ -114,3 +156,13 @@ class Browser:
 
     def _seen(self, *methods: str) -> list[dict[str, Any]]:
         return [event for event in self._events if event.get("method") in methods]
+
+
+@contextmanager
+def opened(profile: Path) -> Iterator[Browser]:
+    found = Browser(profile)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.end()

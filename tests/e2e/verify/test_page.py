@@ -8,7 +8,7 @@ import pytest
 
 from buildkit.model.image import ClauseResult, Level, Report, Status
 from buildkit.verify import page
-from tests.e2e.support.browser import Browser
+from tests.e2e.support.browser import CONTRAST, OPEN_ALL, TOO_WIDE, VISIBLE, Browser, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,27 +19,6 @@ ATTACK = (
     "<script>document.title = 'owned'</script><img src=https://evil.example/ onerror=alert(1)>"
     "<style>body { display: none }</style><iframe src=//evil.example></iframe>"
 )
-CONTRAST = """
-(() => {
-  const rgb = text => text.match(/[0-9.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
-  const below = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c[3] === 0 ? below(e.parentElement) : c; };
-  const bad = [];
-  for (const e of document.body.querySelectorAll('*')) {
-    if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || !e.checkVisibility()) continue;
-    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(below(e))];
-    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) bad.push(`${e.outerHTML.slice(0, 80)}: ${ratio.toFixed(2)}`);
-  }
-  return bad;
-})()
-"""
-"""Texts whose contrast is below what WCAG AA asks of small ones."""
-
-OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
-TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-VISIBLE = "[...document.querySelectorAll('{}')].map(each => each.checkVisibility())"
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +28,8 @@ def nothing_is_left() -> None:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    found = Browser(tmp_path_factory.mktemp("browser"))
-    try:
-        found.start()
+    with opened(tmp_path_factory.mktemp("browser")) as found:
         yield found
-    finally:
-        found.end()
 
 
 def clause(
