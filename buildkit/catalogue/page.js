@@ -60,11 +60,15 @@
     let id = location.hash.slice(1);
     try { id = decodeURIComponent(id); } catch { return; }
     const target = id && document.getElementById(id);
-    const details = target && target.closest("details");
-    if (details && !details.hidden) {
-      details.open = true;
-      target.scrollIntoView();
-    }
+    if (!target) return;
+    const details = target.closest("details");
+    if (details) details.open = true;
+    settle(details || target, 5);
+  };
+  // The height of images that were never seen is an estimate, so the first jump may miss
+  const settle = (target, more) => {
+    target.scrollIntoView();
+    if (more) requestAnimationFrame(() => settle(target, more - 1));
   };
   addEventListener("hashchange", open);
   open();

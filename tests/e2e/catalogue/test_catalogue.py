@@ -147,16 +147,18 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(
 ) -> None:
     browser.open(file, width=1280, scheme="light")
     order = []
-    for _ in range(9):
+    for _ in range(11):
         for kind in ("rawKeyDown", "keyUp"):
             browser.call(
                 "Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9
             )
         order.append(
-            browser.run("document.activeElement.id || document.activeElement.className || '?'")
+            browser.run(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.textContent"
+            )
         )
-    assert order[:8] == [
-        "skip", "search", "by-name", "by-device", "by-python", "by-status", "scroll", "chip partly",
+    assert order == [
+        "skip", "Matrix", "Images", "Layers", "search", "by-name", "by-device", "by-python", "by-status", "scroll", "chip partly",
     ]  # fmt: skip
 
 
@@ -179,3 +181,13 @@ def test_a_search_among_500_images_is_quick(browser: Browser, tmp_path: Path) ->
     browser.open(file, width=1280, scheme="light")
     assert browser.run("document.querySelectorAll('.image').length") == 511
     assert browser.wait_for(SPEED) < 100
+    browser.open(file, width=375, scheme="light")
+    assert browser.run(TOO_WIDE) == 0
+    browser.run("location.hash = 'layers'")
+    browser.wait_for("new Promise(done => setTimeout(done, 500))")
+    layers = "document.getElementById('layers')"
+    assert 0 <= browser.run(f"{layers}.getBoundingClientRect().top") < 900  # the page ends there
+    browser.run("location.hash = 'framework-8-3.0-gpu-py312'")
+    browser.wait_for("new Promise(done => setTimeout(done, 500))")
+    image = "document.getElementById('framework-8-3.0-gpu-py312').parentElement"
+    assert browser.run(f"Math.abs({image}.getBoundingClientRect().top) < 100")

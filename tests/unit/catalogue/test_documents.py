@@ -233,3 +233,4 @@ def test_markdown_stays_below_the_limit_of_a_job_summary(catalogue: Catalogue) -
     text = markdown.document(replace(catalogue, entries=entries))
     assert len(text.encode()) < 1 << 20
     assert "And 500 more images" in text
+    assert text.count("\n| `") == 1500
