@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from buildkit.ledger.record import Image, Release
     from buildkit.model.target import Target
 
+UNCOMPARED = "neither locked nor released, so there is no digest to compare; `buildkit lock`"
+
 
 def find(
     targets: Sequence[Target], releases: Sequence[Release], network: Network
 ) -> Iterator[Finding]:
-    """The images of targets that are locked or released; nothing is known of others."""
+    """The images of targets that are locked or released; others are unknown."""
     released = history.by_tag(releases)
     used: dict[Target, Mapping[str, str]] = {}
     for target in targets:
@@ -32,6 +34,11 @@ def find(
             image = released.get((target.repository, target.tag))
             digests[target.base] = _released(target, image, network)
         tagged = bases.tagged(digests)
+        for name in tagged:
+            if digests[name] is None:
+                yield Finding(
+                    kind=Kind.BASE, name=name, targets=(target.id,), now=None, unknown=UNCOMPARED
+                )
         used[target] = {
             name: digest for name, digest in digests.items() if digest and name in tagged
         }

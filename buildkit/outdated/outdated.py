@@ -24,11 +24,10 @@ def find(
 ) -> tuple[Finding, ...]:
     """What is outdated in `targets`, by kind. Raises TemplateError."""
     lock = project.lock or Lock()
-    locked = [each for each in targets if each.id in lock.targets]
     return merged(
         (
             *bases.find(targets, releases, network),
-            *packages.find(lock, check.requests(locked, project.templates), network),
+            *packages.find(lock, check.requests(targets, project.templates), network),
             *frameworks.find(targets, project.targets, network),
             *aws.find(targets),
         )

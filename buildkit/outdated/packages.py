@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from buildkit.lock.request import Request
 
 
-def find(lock: Lock, locked: Mapping[str, Request], network: Network) -> Iterator[Finding]:
-    """`locked` are the requests of targets that the lock has, by their ids."""
+UNCOMPARED = "the packages are not locked, so there are no versions to compare; `buildkit lock`"
+
+
+def find(lock: Lock, wanted: Mapping[str, Request], network: Network) -> Iterator[Finding]:
+    """`wanted` are the requests of targets by their ids. Those that the lock lacks are unknown."""
+    locked = {id_: each for id_, each in wanted.items() if id_ in lock.targets}
+    for id_ in wanted:
+        if id_ not in locked:
+            yield Finding(
+                kind=Kind.PACKAGE, name=NAME, targets=(id_,), now=None, unknown=UNCOMPARED
+            )
     if not locked:
         return
     console.say(f"resolving the packages of {count(len(locked), 'target')}")

@@ -262,8 +262,29 @@ def test_a_release_on_another_base_says_nothing_about_this_one(
     origin = Origin(base="debian:bookworm", base_digest=releases.digest("b"))
     image = releases.image("1.7.2", "1", origin=origin)
     ledger.Ledger(path=project / ledger.NAME).append(releases.release(image))
+    assert cli.run(["outdated", "--json"]) == Exit.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found["outdated"] == []
+    assert ("base", "python:3.11-slim") in {(e["kind"], e["name"]) for e in found["unknown"]}
+    assert registry.requests == []
+
+
+def test_what_cannot_be_compared_is_unknown_with_its_reason(
+    project: Path, uv: Uv, registry: RegistryServer, capsys: Captured
+) -> None:
+    """Nothing is locked or released: silence would pass for up to date."""
+    assert cli.run(["outdated", "--json"]) == Exit.DONE
+    unknown = json.loads(capsys.readouterr().out)["unknown"]
+    assert [(each["kind"], each["name"], each["targets"]) for each in unknown] == [
+        ("base", "python:3.11-slim", [ONE]),
+        ("base", "python:3.12-slim", [TWO]),
+        ("package", "images.lock", [ONE, TWO]),
+    ]
+    assert all("`buildkit lock`" in each["reason"] for each in unknown)
     assert cli.run(["outdated"]) == Exit.DONE
-    assert capsys.readouterr().out == ""
+    said = capsys.readouterr()
+    assert "nothing is outdated" not in said.err
+    assert "unknown: neither locked nor released" in said.out
     assert registry.requests == []
 
 
@@ -338,7 +359,7 @@ def newest(project: Path, capsys: Captured, *options: str) -> dict[str, list[str
     """By what the framework has now."""
     assert cli.run(["outdated", "--json", *options]) == Exit.DONE
     found = json.loads(capsys.readouterr().out)
-    assert found["unknown"] == []
+    assert {each["kind"] for each in found["unknown"]} <= {"base", "package"}  # not locked
     return {each["now"]: each["newest"] for each in found["outdated"]}
 
 
@@ -378,7 +399,8 @@ def test_a_label_counts_and_indexes_are_mirrored(
     assert {each["UV_INDEX"] for each in uv.environments} == {"https://m.example/whl"}
     uv.index["torch"] = [f"1.{minor}" for minor in range(8, 20)]
     assert cli.run(["outdated", "--json"]) == Exit.DONE
-    (only,) = json.loads(capsys.readouterr().out)["unknown"]
+    unknown = json.loads(capsys.readouterr().out)["unknown"]
+    (only,) = (each for each in unknown if each["kind"] == "framework")
     assert only["reason"].startswith("none of the 5 newest releases has files for `+cpu`")
 
 
