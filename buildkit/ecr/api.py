@@ -24,6 +24,8 @@ from buildkit.support.suggest import shown
 from buildkit.system import console, stopping
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_ecr import ECRClient
 
     from buildkit.ecr.places import Place
@@ -98,6 +100,7 @@ def _client(where: Place, service: str, config: Config) -> Any:
         inner.set_default_client_config(LIMITS)
         roles = inner.get_component("credential_provider").get_provider("assume-role")
         roles._prompter = _refuse  # noqa: SLF001 - as above
+        inner.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
         session.events.register("before-send", lambda **_: stopping.check())
         session.events.register("before-parse", _check)
         session.events.register_first("needs-retry", _limit_stalls)
@@ -144,6 +147,17 @@ def _check(operation_model: Any, response_dict: dict[str, Any], **_: object) -> 
     began = shown(body[:BEGINNING].decode(errors="replace")) or "empty"
     service = SERVICES.get(model.service_name, model.service_name.upper())
     raise StrangeError(service=service, found=f"status {status}, {began}")
+
+
+def _time(value: object) -> datetime:
+    """Raises StrangeError for what is no time; botocore raises ValueError, as for a bad profile."""
+    from botocore.utils import parse_timestamp  # noqa: PLC0415 - loaded with boto3
+
+    try:
+        found: datetime = parse_timestamp(value)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise StrangeError(service="AWS", found=f"`{shown(str(value))}` is not a time") from error
+    return found
 
 
 def _is_json(body: bytes) -> bool:

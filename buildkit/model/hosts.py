@@ -32,6 +32,12 @@ def wrong_account(host: str) -> str | None:
     return account if alike and len(account) != ACCOUNT_DIGITS else None
 
 
+def one_name(host: str) -> str:
+    """The same name for all hosts of one ECR registry: IPv4 or dual-stack, FIPS, with `:443`."""
+    match = ECR_HOST.fullmatch(host.removesuffix(":443"))
+    return f"{match['account']}.{match['region']}" if match else host
+
+
 def has_registry(text: str) -> bool:
     """Whether a reference begins with the host of a registry, by Docker's rule."""
     first, _, rest = text.partition("/")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildkit.ledger import history, ledger
 from buildkit.ledger.record import Action
-from buildkit.model.hosts import ECR_HOST
+from buildkit.model.hosts import ECR_HOST, one_name
 from buildkit.support.suggest import near_to
 
 if TYPE_CHECKING:
@@ -78,8 +78,12 @@ def about(records: Sequence[Release], parts: Parts) -> About | None:
     """None for a repository that is not in the ledger."""
     made = _here(places(records), parts)
     copies = _here(places(records, Action.PROMOTE), parts)
-    alias = (parts.host, parts.repository, parts.tag)
-    moves = [e for e in history.moves(records) if (e.host, e.repository, e.alias) == alias]
+    alias = (one_name(parts.host), parts.repository, parts.tag)
+    moves = [
+        each
+        for each in history.moves(records)
+        if (one_name(each.host), each.repository, each.alias) == alias
+    ]
     if not (made or copies or moves):
         return None
     known = [*copies, *made]
@@ -96,8 +100,8 @@ def about(records: Sequence[Release], parts: Parts) -> About | None:
 
 def _here(known: Iterable[Place], parts: Parts) -> list[Place]:
     """The places in that repository, the last one first."""
-    here = (parts.host, parts.repository)
-    return [each for each in known if (each.host, each.image.repository) == here][::-1]
+    here = (one_name(parts.host), parts.repository)
+    return [each for each in known if (one_name(each.host), each.image.repository) == here][::-1]
 
 
 def _notes(

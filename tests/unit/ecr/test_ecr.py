@@ -263,7 +263,10 @@ def answering(
         "<html>café</html>".encode("latin-1"),
         '{"authorizationData": []}'.encode("utf-16"),
         "[" * 100_000,
-        '{"repositories": [{"createdAt": 1e300}], "authorizationData": [{"expiresAt": 1e300}]}',
+        *(
+            f'{{"repositories": [{{"createdAt": {time}}}], "authorizationData": [{{"expiresAt": {time}}}]}}'
+            for time in ("1e300", '"never"', "[]", "{}", '"99999-01-01"', "true")
+        ),
     ],
 )
 def test_an_answer_that_is_not_ecr_s(

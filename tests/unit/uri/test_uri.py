@@ -881,6 +881,10 @@ def test_every_image_of_aws_is_known_by_its_uri(project: Path, capsys: Captured)
         pytest.param("658645717510.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3-gpu-py311", {"whose": "aws"}, "in another account", id="another account of AWS"),
         pytest.param(f"{VIRGINIA}/sklearn:1.7.2-cpu-py311",
                      {"whose": "own", "framework": "sklearn", "target": "sklearn-1.7.2-cpu-py311", "pythons": ["3.11"], "newer": ["1.7.10"]}, "", id="an own image"),
+        *(
+            pytest.param(f"{host}/sklearn:1.7.2-cpu-py311", {"whose": "own", "target": "sklearn-1.7.2-cpu-py311", "newer": ["1.7.10"]}, "", id=f"an own image by {host}")
+            for host in (f"{VIRGINIA}:443", VIRGINIA.replace("dkr.ecr", "dkr.ecr-fips"), VIRGINIA.replace("dkr.ecr", "dkr-ecr").replace("amazonaws.com", "on.aws"))
+        ),
         pytest.param(f"127.0.0.1:5050/lone@{digest('f')}", {"whose": "own", "version": "1.0-1"}, "", id="an own digest"),
     ],
 )  # fmt: skip
