@@ -33,6 +33,7 @@ DATA = Path(__file__).with_name("frameworks.txt")
 PLATFORM = "linux/amd64"
 CPU_LABEL = "cpu"
 EXACT = ("==", "===")
+ZEROS = re.compile(r"(?:\.0)+\Z")
 CUDA_LABEL = re.compile(r"cu([0-9]+)([0-9])")
 NEVER = "never"
 
@@ -145,13 +146,13 @@ def exact(text: str) -> Exact | None:
     """A requirement as the one version that it allows; None if it may allow others."""
     try:
         requirement = requirements.parsed(text)
-        (specifier,) = requirement.specifier
-        version = Version(specifier.version)
-    except (InvalidRequirement, InvalidVersion, ValueError):
+        pins = [each for each in requirement.specifier if each.operator in EXACT]
+        versions = [Version(each.version) for each in pins if not each.version.endswith(".*")]
+    except (InvalidRequirement, InvalidVersion):
         return None  # `targets` reports what is not a requirement
-    if specifier.operator not in EXACT or requirement.marker:
+    if not versions or requirement.marker:
         return None
-    return Exact(name=requirement.name, version=version, extras=frozenset(requirement.extras))
+    return Exact(name=requirement.name, version=versions[0], extras=frozenset(requirement.extras))
 
 
 def _pinned(target: Target) -> Iterator[Pinned]:
@@ -165,7 +166,7 @@ def _release(text: str) -> Pinned | None:
     if (found := exact(text)) is None:
         return None
     package = _packages().get(canonicalize_name(found.name))
-    release = package and package.releases.get(found.version.public)
+    release = package and package.releases.get(_shortest(found.version.public))
     label = found.version.local or ""
     known = label in ("", CPU_LABEL) or CUDA_LABEL.fullmatch(label)
     if not package or not release or not known:
@@ -251,6 +252,11 @@ def _fits(python: str, pythons: str) -> bool:
     return Version(first) <= Version(python) and (not last or Version(python) <= Version(last))
 
 
+def _shortest(version: str) -> str:
+    """The same for all spellings of a release: 2, 2.0 and 2.0.0 are one (PEP 440)."""
+    return ZEROS.sub("", version)
+
+
 def _major(cuda: str) -> str:
     return cuda.partition(".")[0]
 
@@ -261,7 +267,7 @@ def _packages() -> Mapping[str, Package]:
     for title, text in tables.sections(str(DATA)).items():
         name, cuda, other = title.split()
         releases = {
-            version: Release(
+            _shortest(version): Release(
                 version=version,
                 pythons=pythons,
                 cuda=brought,

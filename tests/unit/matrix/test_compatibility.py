@@ -38,6 +38,14 @@ CUDA_11 = "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"
             "torch 2.13.0 does not support Python 3.9",
             id="the same, without labels",
         ),
+        *(
+            pytest.param(
+                image(f'"torch{spelling}"', 'pythons = ["3.12"]'),
+                "torch 2.0.0 does not support Python 3.12",
+                id=f"the release {spelling}",
+            )
+            for spelling in ("==2.0", "==2.0.0.0", "==02.0.0", "==v2.0.0", "==2.0.0,<3", "===2.0")
+        ),
         pytest.param(
             image('"torch==2.5.1+cpu"', 'pythons = ["3.14"]'),
             "torch 2.5.1 does not support Python 3.14, only 3.9-3.13; the newest for Python 3.14 is torch",
