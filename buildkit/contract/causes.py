@@ -58,6 +58,7 @@ CAUSES = (
             ["SERVE-05", "SERVE-14", "STREAM-02", "PIPE-03", "PIPE-06", "ASYNC-01", "MME-07"]
         ),
     ),
+    Cause("SERVE-02", frozenset([Sign.IDLE_BLOCKS]), frozenset(["SERVE-15"])),
     Cause("SERVE-14", frozenset([Sign.ENDED]), frozenset(["SERVE-05"])),
     Cause("SERVE-09", frozenset([Sign.TOO_LARGE]), frozenset(["ASYNC-01"])),
     Cause("SLS-01", frozenset([Sign.UNHEALTHY]), frozenset(["SLS-04"])),

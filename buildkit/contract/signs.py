@@ -54,6 +54,7 @@ class Sign(Enum):
     NO_ANSWER = "a connection was accepted, and no answer came in time"
     NO_CONNECTION = "not even a connection was accepted in time"
     NOT_WHOLE = "the connection broke"
+    IDLE_BLOCKS = "a connection that a client keeps open blocks all others"
     WORKER_KILLED = "gunicorn killed a worker that was busy for longer than its time-out"
     LISTENS_LOCALLY = "the server only listens on addresses of its own container"
     LISTENS_ON_SOCKET = "the server only listens on a unix socket"

@@ -14,7 +14,7 @@ from buildkit.contract.checks import Broken, Doubtful, TooBusy, Unseen, check
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import gunicorn, parallel, starting
 from buildkit.contract.hosting.client import INVOCATION_SECONDS, OK, Answer
-from buildkit.contract.hosting.server import outcome, request_headers
+from buildkit.contract.hosting.server import outcome
 from buildkit.contract.hosting.starting import STOP_SECONDS
 from buildkit.contract.hosting.traffic import (
     Loaded,
@@ -28,8 +28,7 @@ from buildkit.contract.logs import last_lines
 from buildkit.contract.signs import Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from http.client import HTTPConnection
+    from collections.abc import Iterable
 
     from buildkit.model.target import Payload
 
@@ -41,7 +40,6 @@ GIVEN_UP_SECONDS = 2.0
 """The longest wait for a connection."""
 TRIES = 3
 PARALLEL = 16
-KEPT_ALIVE = 50
 BAD_REQUESTS = 1000
 BAD_SECONDS = 8
 """The time for bad requests."""
@@ -148,44 +146,6 @@ def _many_bodies(loaded: Loaded) -> None:
     loaded.need_sample()
     ask = loaded.serving.post
     parallel.not_mixed_up(parallel.steady(loaded.serving.payloads, ask), PARALLEL, ask)
-
-
-@check("SERVE-15", under_load)
-def connection_is_kept(loaded: Loaded) -> None:
-    """50 requests on one connection, two bodies in turn: all 200, each with its own answer.
-
-    The server may close the connection between two requests.
-    """
-    payload = loaded.need_sample()
-    client = loaded.serving.client
-    found = parallel.steady(loaded.serving.payloads, loaded.serving.post)[:2]
-    sample = Path(payload.body).read_bytes()
-    turns = [(each.body, each.like) for each in found] or [(sample, payload)]
-    with client.connected(INVOCATION_SECONDS) as connection:
-        for number in range(KEPT_ALIVE):
-            body, like = turns[number % len(turns)]
-            ask = partial(
-                client.ask_on, connection, "POST", "/invocations",
-                seconds=INVOCATION_SECONDS, body=body, headers=request_headers(like),
-            )  # fmt: skip
-            answer = _again(ask, connection, number)
-            if answer.status != OK:
-                raise Broken(f"request {number + 1} on one connection got {answer.shown()}")
-            if found:
-                evidence = f"request {number + 1} on one connection got {answer.shown()}"
-                parallel.blame(found[number % len(found)], answer, loaded.serving.post, evidence)
-
-
-def _again(ask: Callable[[], Answer], connection: HTTPConnection, number: int) -> Answer:
-    """The answer; retried once on a new connection if this one has been closed meanwhile."""
-    began = time.monotonic()
-    try:
-        return ask()
-    except Broken as error:
-        if number == 0 or time.monotonic() - began > INVOCATION_SECONDS / 2:
-            raise Broken(f"request {number + 1} on one connection: {error}") from error
-        connection.close()
-        return ask()
 
 
 @check("SERVE-05", under_load)

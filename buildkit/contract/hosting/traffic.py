@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -14,7 +15,12 @@ from typing import TYPE_CHECKING
 from buildkit.contract.checks import Broken, Unseen, hindered
 from buildkit.contract.engine import End
 from buildkit.contract.hosting import starting
-from buildkit.contract.hosting.client import INVOCATION_SECONDS, OK, hung_up_after
+from buildkit.contract.hosting.client import (
+    INVOCATION_SECONDS,
+    LARGEST_BODY,
+    OK,
+    hung_up_after,
+)
 from buildkit.contract.hosting.reference_server import first_answer
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import scenario
@@ -38,6 +44,12 @@ PART = 256 * 1024
 LARGEST_HEAD = 64 * 1024
 END_SECONDS = 10
 """Time for a server that no longer answers to end: then other checks are skipped."""
+CLOSE_SECONDS = 2
+"""How long a server that has answered may take to close the connection, as it was asked to."""
+LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+CHUNKED = re.compile(rb"^transfer-encoding:", re.IGNORECASE | re.MULTILINE)
+INFORMATIONAL = re.compile(rb"HTTP/\S+ 1\d\d")
+"""How an answer begins that another one follows."""
 JUNK = ("text/csv", b"1,2,3\n")
 """The request if the samples have no payload."""
 
@@ -188,6 +200,52 @@ def hang_up(serving: Serving, content_type: str, *, head: bool) -> None:
         connection.setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, now
         )  # a reset instead of a close
+
+
+def after_the_answer(serving: Serving, payload: Payload | None = None) -> bytes:
+    """What follows the end of an answer to a sample, or to `/ping`, except line ends.
+
+    Empty also if the answer does not say how long it is. The request asks the server to close the
+    connection, so that all of its bytes are seen.
+    """
+    close = "Connection: close\r\n"
+    if payload is None:
+        host = f"{serving.client.host}:{serving.client.port}"
+        request = f"GET /ping HTTP/1.1\r\nHost: {host}\r\n{close}\r\n".encode()
+    else:
+        body = Path(payload.body).read_bytes()
+        wish = "" if payload.accept is None else f"Accept: {payload.accept}\r\n"
+        length = f"Content-Length: {len(body)}\r\n"
+        request = _head(serving, payload.content_type, f"{wish}{length}{close}") + body
+    head, _, rest = _whole(serving, request).partition(b"\r\n\r\n")
+    found = LENGTH.search(head)
+    if found is None or CHUNKED.search(head) or INFORMATIONAL.match(head):
+        return b""
+    return rest[int(found[1]) :].strip(b"\r\n")
+
+
+def _whole(serving: Serving, request: bytes) -> bytes:
+    """All that a server sends until it closes the connection, or what came until the limit."""
+    found = b""
+    limit = serving.client.limit(INVOCATION_SECONDS)
+    with (
+        suppress(OSError),
+        _connected(serving.client.address) as connection,
+        hung_up_after(limit, connection),
+    ):
+        connection.sendall(request)
+        while len(found) < LARGEST_BODY and (part := connection.recv(PART)):
+            found += part
+            if _ended(found):
+                connection.settimeout(CLOSE_SECONDS)
+    return found
+
+
+def _ended(found: bytes) -> bool:
+    """Whether a whole answer of a declared length has come."""
+    head, end, rest = found.partition(b"\r\n\r\n")
+    length = LENGTH.search(head) if end else None
+    return length is not None and len(rest) >= int(length[1])
 
 
 @contextmanager

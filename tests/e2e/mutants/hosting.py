@@ -38,6 +38,20 @@ LOADED = {
         new=f"        with MODELS_LOCK:\n            time.sleep(len(IN_FLIGHT) > 3)\n{PING}",
         also=("SERVE-08", "SERVE-15", "BATCH-07", "PIPE-06"),
     ),
+    "one-connection-at-a-time": Mutant(
+        clause="SERVE-02", old=BACKLOG, new=BACKLOG.replace("Threading", "")
+    ),
+    "answer-longer-than-it-says": Mutant(
+        clause="SERVE-06",
+        old='self.send_header("Content-Length", str(spool.tell()))',
+        new='self.send_header("Content-Length", str(spool.tell() - 2))',
+        also=("BATCH-01", "SERVE-15"),
+    ),
+    "ping-longer-than-it-says": Mutant(
+        clause="SERVE-02",
+        old=PING + "            return self.answer(200)",
+        new=PING + "            self.answer(200)\n            return self.wfile.write(b'pong')",
+    ),
     "ping-fails-at-times": Mutant(
         clause="SERVE-02",
         old=PING + "            return self.answer(200)",

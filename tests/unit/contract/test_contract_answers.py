@@ -19,6 +19,7 @@ from buildkit.contract.hosting import (
     bodies,
     client,
     content,
+    kept_alive,
     load,
     parallel,
     reference_server,
@@ -374,7 +375,7 @@ def test_one_connection_gives_each_body_its_own_answer(
     monkeypatch.setattr(Client, "connected", connected)
     monkeypatch.setattr(Client, "ask_on", cached)
     loaded = Loaded(serving=server(sums, rows), first=answer(b"1"))
-    assert "request 2 on one connection" in verdict(load.connection_is_kept, loaded)
+    assert "request 2 on one connection" in verdict(kept_alive.connection_is_kept, loaded)
 
 
 @pytest.mark.parametrize(("most", "found"), [(2000, "pass"), (1000, "Broken"), (200, "Broken")])

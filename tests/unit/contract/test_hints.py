@@ -93,6 +93,7 @@ SEEN = (
     ("SERVE-06", Sign.UNTYPED, "Content-Type"),
     ("SERVE-06", Sign.OF_ANOTHER, "lock"),
     ("SERVE-13", Sign.TAKES_GARBAGE, "400"),
+    ("SERVE-02", Sign.IDLE_BLOCKS, "ThreadingHTTPServer"),
     ("RUN-08", Sign.FIRST_IS_R, "template `r`"),
     ("RUN-08", Sign.FIRST_IS_SHELL, "exec"),
     ("RUN-09", Sign.STOPSIGNAL, "STOPSIGNAL"),
