@@ -26,6 +26,11 @@ def is_json_lines(kind: str) -> bool:
     return kind.removeprefix("application/") in JSON_LINES
 
 
+def is_text(kind: str) -> bool:
+    """Whether a type may say in which charset it is written."""
+    return kind.startswith("text/") or is_json(kind) or is_json_lines(kind)
+
+
 def is_number(text: str) -> bool:
     return isinstance(_number(text), float)
 

@@ -44,6 +44,7 @@ ORDER = (
     "hosting.request_rules",
     "hosting.metrics",
     "hosting.kept_alive",
+    "hosting.long_bodies",
     "hosting.load",
     "endpoints.multi_model",
     "endpoints.multi_model_isolation",
@@ -57,7 +58,7 @@ ORDER = (
 """Modules in the order in which their scenarios are staged; any other module follows, by name.
 
 Where two modules share a scenario, the one whose checks end the server comes last: `batch` before
-`serving`, `request_rules`, `metrics` and `kept_alive` before `load`.
+`serving`, all others before `load`.
 """
 
 

@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from buildkit.contract.comparison import LINES, is_json, is_number, kind_of
+from buildkit.contract.comparison import LINES, document, is_json, is_number, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,40 @@ def records(content_type: str, body: bytes) -> list[bytes]:
         if len(rows) != len(found) or _is_header(rows):
             return []
     return found
+
+
+def of_many(content_type: str, body: bytes, number: int) -> bytes | None:
+    """A body with the first record of a sample that many times, None for other types."""
+    if is_json(kind_of(content_type)):
+        (found,) = document(body) or (None,)
+        several = _items(found)[:1] * number
+        if isinstance(found, dict) and (name := _name(found)):
+            return json.dumps({**found, name: several}).encode() if several else None
+        return json.dumps(several).encode() if several else None
+    lines = records(content_type, body)
+    return b"\n".join(lines[:1] * number) if lines else None
+
+
+def count(content_type: str, body: bytes) -> int:
+    """The number of records in an answer: the items of the only list of JSON, else its lines."""
+    if is_json(kind_of(content_type)) and (found := _items((document(body) or (None,))[0])):
+        return len(found)
+    return len(body.splitlines())
+
+
+def _items(value: Any) -> list[Any]:
+    """A list, or the only list in an object."""
+    name = _name(value)
+    found = value if name is None else value[name]
+    return found if isinstance(found, list) else []
+
+
+def _name(value: Any) -> str | None:
+    """The name of the only list in an object."""
+    if not isinstance(value, dict):
+        return None
+    names = [str(name) for name, each in value.items() if isinstance(each, list)]
+    return names[0] if len(names) == 1 else None
 
 
 def others(content_type: str, body: bytes) -> list[bytes]:

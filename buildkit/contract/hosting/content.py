@@ -11,7 +11,7 @@ from buildkit.contract.comparison import document, is_json, is_json_lines, is_nu
 from buildkit.contract.hosting.client import OK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from buildkit.contract.hosting.client import Answer
 
@@ -54,6 +54,19 @@ def _is_csv(body: bytes) -> bool:
         return all(row is not None for row in csv.reader(io.StringIO(body.decode()), strict=True))
     except (ValueError, csv.Error):
         return False
+
+
+def judge_coding(asked: str, answer: Answer, headers: Iterable[str]) -> None:
+    """Raises Broken if an answer is compressed although its request, by its headers, forbids that.
+
+    SageMaker passes neither Accept-Encoding nor Content-Encoding on, so no client decodes it.
+    """
+    coding = answer.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity") and "accept-encoding" not in map(str.lower, headers):
+        raise Broken(
+            f"{asked} got an answer with the header Content-Encoding: {coding[:40]}, which the "
+            "request does not accept: clients would get compressed bytes"
+        )
 
 
 def confesses(body: bytes) -> str:

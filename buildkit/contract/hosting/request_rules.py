@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.comparison import is_text
 from buildkit.contract.hosting.client import OK, TOO_LARGE, Answer
 from buildkit.contract.hosting.content import friendly, is_strict
 from buildkit.contract.hosting.parallel import alike
@@ -102,7 +103,7 @@ def attributes_come_back(loaded: Loaded) -> None:
         raise Broken("the answer lacks the header when its value has 1024 characters")
 
 
-@check("SERVE-12", under_load)
+@check("SERVE-12", under_load, decides=True)
 def odd_types_are_handled(loaded: Loaded) -> None:
     """Accept: none, */*, several, unknown; Content-Type: none, unknown, parameters: 2xx or 4xx."""
     payload = loaded.need_sample()
@@ -119,11 +120,39 @@ def odd_types_are_handled(loaded: Loaded) -> None:
         ("", wish),
     ):
         answer = post(loaded.serving, body, content_type, accept)
-        asked = f"Content-Type: {content_type or 'none'}, Accept: {accept or 'none'}"
+        asked = _types(content_type, accept)
         if not _is_polite(answer):
             raise Broken(f"{asked} got {answer.shown()}{last_lines(loaded.serving.log)}")
         if content_type == STRANGE and (why := friendly(answer, loaded.answers())):
             raise Doubtful(f"{asked} got {answer.shown()}: {why}")
+
+
+@check("SERVE-12", under_load)
+def types_mean_the_same_in_any_form(loaded: Loaded) -> None:
+    """A sample's text type with `; charset=utf-8` gets 200 if it does without.
+
+    So do Accept headers that begin with an accepted type, and */* if no Accept header does.
+    """
+    loaded.need_sample()
+    for payload in loaded.serving.payloads:
+        body, kind = Path(payload.body).read_bytes(), payload.content_type
+        wish = payload.accept or kind
+        forms = [((kind, wish), (kind, f"{wish}, {STRANGE};q=0.1")), ((kind, ""), (kind, "*/*"))]
+        if ";" not in kind and is_text(kind):
+            forms.append(((kind, wish), (f"{kind}; charset=utf-8", wish)))
+            forms.append(((kind, ""), (f"{kind}; charset=utf-8", "")))
+        for usual, other in forms:
+            if post(loaded.serving, body, *usual).status != OK:
+                continue
+            answer = post(loaded.serving, body, *other)
+            if answer.status != OK:
+                raise Broken(
+                    f"{_types(*other)} got {answer.shown()}, though {_types(*usual)} gets 200"
+                )
+
+
+def _types(content_type: str, accept: str) -> str:
+    return f"Content-Type: {content_type or 'none'}, Accept: {accept or 'none'}"
 
 
 @check("SERVE-13", under_load, decides=True)
@@ -197,7 +226,7 @@ def unknown_paths_are_not_found(loaded: Loaded) -> None:
             raise Broken(f"GET {path} answered {answer.shown()}")
 
 
-@check("SERVE-09", under_load)
+@check("SERVE-09", under_load, decides=True)
 def large_bodies_are_taken(loaded: Loaded) -> None:
     """Bodies of 6 and 25 MiB (the sample, padded): no 413, no reset; also Expect: 100-continue."""
     loaded.need_life()

@@ -11,7 +11,7 @@ from buildkit.contract.checks import Broken, Doubtful, Unsampled, Unseen, check,
 from buildkit.contract.engine import never_ran
 from buildkit.contract.hosting import gunicorn, starting
 from buildkit.contract.hosting.client import LARGEST_BODY, NO_UPSTREAM, OK, short
-from buildkit.contract.hosting.content import confesses
+from buildkit.contract.hosting.content import confesses, judge_coding
 from buildkit.contract.hosting.server import Serving, fits
 from buildkit.contract.logs import last_lines, telling
 from buildkit.contract.signs import Sign
@@ -104,6 +104,7 @@ def invocations_answer(serving: Serving) -> None:
                 *signs,
                 *answer.signs,
             )
+        judge_coding(request, answer, dict(payload.headers))
         if len(answer.body) >= LARGEST_BODY:
             raise Broken(f"{request} answered with more than SageMaker passes on")
         if payload.answer is not None and not fits(answer, payload):

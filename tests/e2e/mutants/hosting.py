@@ -10,6 +10,10 @@ INVOKE = "        model = find_model(name)\n"
 LOAD = '            MODELS[""] = Model(MODEL)\n'
 DESCRIBE = '        description = json.loads((folder / "model.json").read_bytes())\n'
 START = '    say(f"serving on port {PORT}")\n'
+SENT = (
+    "            self.start_answer(200, accepted, self.extra_headers())\n"
+    '            self.send_header("Content-Length", str(spool.tell()))'
+)
 COPY = "    def copy_body(self, body, size):\n"
 BACKLOG = (
     "class Server(socketserver.ThreadingTCPServer):\n"
@@ -46,6 +50,42 @@ LOADED = {
         old='self.send_header("Content-Length", str(spool.tell()))',
         new='self.send_header("Content-Length", str(spool.tell() - 2))',
         also=("BATCH-01", "SERVE-15"),
+    ),
+    "compresses-unasked": Mutant(
+        clause="SERVE-06",
+        old=SENT,
+        new="            import gzip\n            spool.seek(0)\n"
+        "            zipped = gzip.compress(spool.read(), mtime=0)\n"
+        '            return self.answer(200, zipped, accepted, {"Content-Encoding": "gzip"})\n' + SENT,
+        also=("BATCH-01", "BATCH-05"),
+    ),
+    "answers-a-thousand-bytes": Mutant(
+        clause="SERVE-06",
+        old=SENT,
+        new="            spool.truncate(min(spool.tell(), 1000))\n"
+        f"            spool.seek(0, os.SEEK_END)\n{SENT}",
+    ),
+    "reads-a-thousand-bytes": Mutant(
+        clause="SERVE-09",
+        old="        body.seek(0)\n\n    def read_chunks",
+        new="        body.truncate(1000)\n        body.seek(0)\n\n    def read_chunks",
+        also=("SERVE-06",),
+    ),
+    "reads-one-segment": Mutant(
+        clause="SERVE-09",
+        old="        body.seek(0)\n\n    def read_chunks",
+        new="        body.truncate(65536)\n        body.seek(0)\n\n    def read_chunks",
+        also=("SERVE-06",),
+    ),
+    "type-with-parameters-is-unknown": Mutant(
+        clause="SERVE-12",
+        old='self.headers.get("Content-Type", "").split(";")[0].strip()',
+        new='self.headers.get("Content-Type", "").strip()',
+    ),
+    "knows-no-list-of-types": Mutant(
+        clause="SERVE-12",
+        old='    for wish in accept.lower().split(","):',
+        new="    for wish in [accept.lower()]:",
     ),
     "ping-longer-than-it-says": Mutant(
         clause="SERVE-02",
