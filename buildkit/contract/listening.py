@@ -19,20 +19,22 @@ ACCEPTS = 0x10000
 """The flag of a unix socket that listens (__SO_ACCEPTCON in linux/net.h)."""
 LOOK_SECONDS = 5
 SETTLED_SECONDS = 60
-"""A server that has listened in the same wrong places for this time, without computing, never opens
-the right port. Some open a port for metrics first, and theirs only when the model is loaded."""
+"""A server that has held its port on addresses of its own container for this time, without
+computing, never opens it to others. One that only opened other ports first, such as one for
+metrics or administration, may open its own when the model is loaded, however long that takes."""
 BUSY = 0.05
 """The share of one processor above which a server counts as computing."""
 
 BOUND = re.compile(r"Listening at: (?:\S+,)?unix:([^\s,]+)|on unix socket (\S+)")
 """What gunicorn and uvicorn say of the unix socket on which they serve."""
+OPENED = re.compile(r"(?:Listening at:|Uvicorn running on) (?:\S+,)?https?://\S+:(\d+)")
+"""What they say of the last of the ports on which they serve, when all are open."""
 BINDERS = re.compile(r"(\S*/)?(python[\d.]* (-\S+ )*(\S*/)?)?(gunicorn|uvicorn)\b")
 """How the command lines of servers begin that open all of their sockets together. A script may have
 their name, too, and start a server with another socket after them."""
 
 Address = tuple[str, int]
-"""An IP address and a port, or the path of a unix socket and NO_PORT."""
-NO_PORT = 0
+"""An IP address and a port."""
 
 
 def addresses(container: Container) -> frozenset[Address] | None:
@@ -77,18 +79,6 @@ def reaches(found: frozenset[Address], port: int) -> bool:
     return any(at == port and not ipaddress.ip_address(host).is_loopback for host, at in found)
 
 
-def places(container: Container) -> frozenset[Address] | None:
-    """Its addresses; if there are none, the unix sockets that its log names as the server's own."""
-    found = addresses(container)
-    if found != frozenset():
-        return found
-    sockets = bound(container.lines()).intersection(unix_sockets(container))
-    if not sockets:
-        return found
-    # The log names the sockets after all are open, so a port that still is not open never will be.
-    return addresses(container) or frozenset((path, NO_PORT) for path in sockets)
-
-
 def binds_at_once(container: Container) -> bool:
     """Whether each program is a server that opens all of its sockets together."""
     commands = [each.command for each in container.processes()]
@@ -100,24 +90,38 @@ def settled_elsewhere(
 ) -> Callable[[], bool]:
     """A function that says whether the server never opens its port; call it repeatedly.
 
-    It has been in other places for `patience` seconds, or it is of those that open all of their
-    sockets together.
+    It has held the port where others do not reach it for `patience` seconds, or it is of those that
+    open all of their sockets together.
     """
     looked = since = time.monotonic()
-    seen: frozenset[Address] | None = None
     used, final = 0.0, False
 
     def look() -> bool:
-        nonlocal looked, since, seen, used, final
+        nonlocal looked, since, used, final
         now = time.monotonic()
         if now - looked >= LOOK_SECONDS:
-            found, total = places(container), container.processor_seconds() or 0.0
+            found, total = addresses(container), container.processor_seconds() or 0.0
             busy = total - used > BUSY * (now - looked)
             looked, used = now, total
-            if busy or not found or found != seen or reaches(found, port):
-                since, seen = now, found
-            on_sockets = all(at == NO_PORT for _, at in found or ())
-            final = bool(found) and on_sockets and binds_at_once(container)
-        return final or (bool(seen) and now - since >= patience)
+            held = found is not None and any(at == port for _, at in found)
+            if busy or found is None or not held or reaches(found, port):
+                since = now
+            final = found is not None and not held and _all_open(container, found, port)
+        return final or now - since >= patience
 
     return look
+
+
+def _all_open(container: Container, found: frozenset[Address], port: int) -> bool:
+    """Whether the server has opened all that it ever will: sockets or ports that its log names."""
+    lines = container.lines()
+    opened = {int(each[1]) for line in lines if (each := OPENED.search(line.text))}
+    if not opened.intersection(at for _, at in found):
+        sockets = () if found else bound(lines).intersection(unix_sockets(container))
+        if not sockets:
+            return False
+    if not binds_at_once(container):
+        return False
+    # The log names them after all are open, so a port that still is not open never will be.
+    again = addresses(container)
+    return again is not None and not any(at == port for _, at in again)

@@ -272,13 +272,14 @@ def test_addresses_of_both_kinds_and_whether_others_reach_them() -> None:
 @pytest.mark.parametrize(
     ("port", "busy", "patience", "settles"),
     [
-        pytest.param(9999, 0.0, 60, True, id="elsewhere"),
-        pytest.param(9999, 0.5, 60, False, id="elsewhere, and it computes: its model may be large"),
-        pytest.param(9999, 0.0, 90, False, id="elsewhere, and the samples declare a long start"),
+        pytest.param(8080, 0.0, 60, True, id="on its port, where nobody else reaches it"),
+        pytest.param(8080, 0.5, 60, False, id="the same, and it computes: its model may be large"),
+        pytest.param(8080, 0.0, 90, False, id="the same, and the samples declare a long start"),
+        pytest.param(9999, 0.0, 60, False, id="elsewhere: its own port may come with its model"),
         pytest.param(9001, 0.0, 60, False, id="where it is asked"),
     ],
 )
-def test_a_server_that_listens_elsewhere_is_not_waited_for(
+def test_a_server_that_only_reaches_itself_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, port: int, busy: float, patience: float, *, settles: bool
 ) -> None:
     now = [0.0]
@@ -286,7 +287,9 @@ def test_a_server_that_listens_elsewhere_is_not_waited_for(
     container = cast(
         "Any",
         SimpleNamespace(
-            execute=lambda *_: (0, PROC), processor_seconds=lambda: 3.0 + busy * now[0]
+            execute=lambda *_: (0, PROC),
+            processor_seconds=lambda: 3.0 + busy * now[0],
+            lines=list,
         ),
     )
     look = listening.settled_elsewhere(container, port, patience)
@@ -302,6 +305,9 @@ SOCKETS = """Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 23232 /tmp/g.sock
 """
 NO_PORT = "  sl  local_address rem_address st\n"
+ASKED = f"{NO_PORT}   0: 00000000:2329 00000000:0000 0A 0\n"
+TABLE = f"{NO_PORT}   0: 00000000:1F40 00000000:0000 0A 0\n"
+TCP = ("gunicorn -b 0.0.0.0:8000 app", "gunicorn: worker [app]")
 GUNICORN = ("gunicorn -b unix:/tmp/g.sock app", "gunicorn: worker [app]")
 
 
@@ -314,12 +320,13 @@ class OnSocket:
     used: float = 0.0
     later: str = NO_PORT
     read: int = 0
+    first: str = NO_PORT
 
     def execute(self, _cat: str, path: str, *_more: str) -> tuple[int, str]:
         if path == "/proc/net/unix":
             return 0, SOCKETS
         self.read += 1
-        return 0, NO_PORT if self.read == 1 else self.later
+        return 0, self.first if self.read == 1 else self.later
 
     def processes(self) -> list[Process]:
         return [Process(pid=1, state="S", command=each) for each in self.commands]
@@ -336,19 +343,34 @@ class OnSocket:
     ("container", "seconds"),
     [
         pytest.param(OnSocket(GUNICORN, used=1.0), 5, id="only gunicorn, even if it computes"),
-        pytest.param(OnSocket(("/bin/sh start", *GUNICORN)), 65, id="a shell may start nginx"),
-        pytest.param(OnSocket(("sh /opt/gunicorn-and-nginx.sh", *GUNICORN)), 65, id="its name"),
+        pytest.param(OnSocket(("/bin/sh start", *GUNICORN)), None, id="a shell may start nginx"),
+        pytest.param(OnSocket(("sh /opt/gunicorn-and-nginx.sh", *GUNICORN)), None, id="its name"),
         pytest.param(OnSocket(("python3 -m gunicorn -b x", *GUNICORN)), 5, id="a module"),
         pytest.param(
             OnSocket(("/x/python3.11 /x/bin/uvicorn a",)), 5, id="through its interpreter"
         ),
         pytest.param(OnSocket(("/bin/sh start", *GUNICORN), used=1.0), None, id="it computes"),
         pytest.param(OnSocket(GUNICORN, log="ready"), None, id="the socket may be another's"),
-        pytest.param(OnSocket(()), 65, id="its processes are unknown"),
-        pytest.param(OnSocket(GUNICORN, later=PROC), None, id="a port was opened with it"),
+        pytest.param(OnSocket(()), None, id="its processes are unknown"),
+        pytest.param(OnSocket(GUNICORN, later=ASKED), None, id="a port was opened with it"),
+        pytest.param(
+            OnSocket(TCP, log="Listening at: http://0.0.0.0:8000 (1)", first=TABLE, later=TABLE),
+            5,
+            id="gunicorn on another port",
+        ),
+        pytest.param(
+            OnSocket(TCP, log="Uvicorn running on http://0.0.0.0:8000", first=TABLE, later=TABLE),
+            5,
+            id="uvicorn on another port",
+        ),
+        pytest.param(
+            OnSocket(TCP, log="metrics on port 8000", first=TABLE, later=TABLE),
+            None,
+            id="gunicorn, whose application has opened a port before it",
+        ),
     ],
 )
-def test_a_server_that_is_only_on_a_unix_socket_is_not_waited_for(
+def test_a_server_that_has_opened_all_of_its_sockets_is_not_waited_for(
     container: OnSocket, seconds: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
