@@ -66,6 +66,14 @@ TAKEN = re.compile(r'image "[^"]+": already exists')
 MISSING = re.compile(r"ERROR: No matching distribution found for (\S+)")
 LOOKING = re.compile(r"Looking in indexes: (.+)")
 """What pip prints if it uses other indexes than the public one, passwords left out."""
+UNREAD = re.compile(
+    r"Could not fetch URL (?P<url>\S+?): (?P<why>.+?)(?: - skipping)?$"
+    r"|.*Retry\(total=0,.*after connection broken by '(?P<broken>.+)': (?P<path>\S+)$"
+)
+"""What pip prints of an index that it gives up, which it then takes for an empty one."""
+TLS = re.compile(r"ssl|certificate", re.IGNORECASE)
+REASON_SHOWN = 300
+"""Characters of pip's reason that a message shows."""
 EXIT = re.compile(r'process ".*" did not complete successfully: (exit code: \d+)', re.DOTALL)
 
 
@@ -204,6 +212,9 @@ def missing_package(step: Step, target: Target) -> ToolError | None:
     missing = next((match for line in step.lines if (match := MISSING.match(line))), None)
     if missing is None or target.dockerfile is not None:
         return None
+    unread = next((match for line in step.lines if (match := UNREAD.match(line))), None)
+    if unread is not None:
+        return _unread(unread, missing[1], step)
     asked = next((match[1] for line in step.lines if (match := LOOKING.match(line))), None)
     asked = asked or ", ".join(("pip's own index", *target.indexes))
     return ToolError(
@@ -212,6 +223,24 @@ def missing_package(step: Step, target: Target) -> ToolError | None:
         hint="check the version; if another index has the package, add that to `indexes` of the "
         "image or to the `--pip-config` file, or put the wheel into `--wheels`: "
         f"{manual.page('images-toml', 'package-indexes')}",
+        details="\n".join(step.lines[-TAIL:]),
+    )
+
+
+def _unread(found: re.Match[str], package: str, step: Step) -> ToolError:
+    """The error of a step in which pip could not read an index."""
+    where = f" at `{found['url']}`" if found["url"] else ""
+    why = (found["why"] or found["broken"])[:REASON_SHOWN]
+    hint = (
+        "if a proxy replaces certificates, pass the list of trusted ones with `--ca-bundle`: "
+        f"{manual.page('networks', 'certificates')}"
+        if TLS.search(why)
+        else "check the connection of the engine's containers to the index, or pass a mirror or a "
+        f"proxy: {manual.page('networks')}"
+    )
+    return ToolError(
+        f"pip could not read a package index{where}, and so did not find `{package}`: {why}",
+        hint=f"{hint}; then rerun the command",
         details="\n".join(step.lines[-TAIL:]),
     )
 

@@ -12,6 +12,7 @@ HERE = os.path.dirname(_PACKAGE)  # noqa: PTH120 - see page
 FOLDERS = {
     "contract": "design",
     "images-toml": "reference",
+    "networks": "guide",
     "publish": "guide",
     "templates": "reference",
 }

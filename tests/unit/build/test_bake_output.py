@@ -200,6 +200,68 @@ def test_a_package_that_pip_does_not_find_is_told_with_the_indexes(
     assert "`indexes`" in (error.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("said", "told", "hint"),
+    [
+        (
+            (
+                "Could not fetch URL https://i.example/simple/torch/: There was a problem confirming "
+                "the ssl certificate: HTTPSConnectionPool(host='i.example', port=443): Max retries "
+                "exceeded (Caused by SSLError(SSLCertVerificationError(1, 'unable to get local issuer "
+                "certificate'))) - skipping"
+            ),
+            (
+                "pip could not read a package index at `https://i.example/simple/torch/`, and so did "
+                "not find `torch==2.13.0+cpu`: There was a problem confirming the ssl certificate"
+            ),
+            "--ca-bundle",
+        ),
+        (
+            (
+                "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
+                "status=None)) after connection broken by 'SSLEOFError(8, 'EOF occurred in violation "
+                "of protocol')': /simple/torch/"
+            ),
+            (
+                "pip could not read a package index, and so did not find `torch==2.13.0+cpu`: "
+                "SSLEOFError(8, 'EOF occurred in violation of protocol')"
+            ),
+            "--ca-bundle",
+        ),
+        (
+            (
+                "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
+                "status=None)) after connection broken by 'NewConnectionError('no route to host')': "
+                "/simple/torch/"
+            ),
+            (
+                "pip could not read a package index, and so did not find `torch==2.13.0+cpu`: "
+                "NewConnectionError('no route to host')"
+            ),
+            "check the connection",
+        ),
+        (
+            (
+                "WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, "
+                "status=None)) after connection broken by 'SSLEOFError(8, 'EOF occurred in violation "
+                "of protocol')': /simple/torch/"
+            ),
+            "pip found no `torch==2.13.0+cpu`",
+            "check the version",
+        ),
+    ],
+    ids=["a certificate", "TLS", "a network", "a retry that helped"],
+)
+def test_an_index_that_pip_cannot_read_is_not_one_without_the_package(
+    said: str, told: str, hint: str
+) -> None:
+    progress, _ = read(PIP.format(looking=said), "demo")
+    error = missing_package(progress.failed()["demo"], target())
+    assert error is not None
+    assert error.message.startswith(told)
+    assert hint in (error.hint or "")
+
+
 def test_the_indexes_of_a_dockerfile_of_one_s_own_are_no_matter_of_images_toml() -> None:
     progress, _ = read(PIP.format(looking=""), "demo")
     own = replace(target(), dockerfile="/Dockerfile")
