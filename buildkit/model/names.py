@@ -41,7 +41,7 @@ DOMAIN = re.compile(
 )
 """The endings of hosts. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
 `nlp.ml/app`, are none of these."""
-HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::[0-9]+)?"
+HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*/?")
 ARN = re.compile(r"arn:[^/]*:repository/")
 """What comes before the name in the ARN of an ECR repository."""
@@ -181,18 +181,29 @@ def host(text: str) -> str:
     if "@" in text:  # perhaps a password, which is not to be repeated
         raise ValueError(f"a name with `@` is not {what}; remove the part before the `@`")
     _check_port(full(re.compile(HOST), what, text), what)
+    address = _bare(text)
+    if address.startswith("["):
+        try:
+            ipaddress.IPv6Address(address[1:-1])
+        except ValueError as error:
+            raise ValueError(f"{quoted(text)} is not {what}, nor an IPv6 address") from error
     return text
 
 
+def _bare(host_and_port: str) -> str:
+    """A host without its port; an IPv6 address keeps its brackets."""
+    return re.sub(r":[0-9]*$", "", host_and_port) if host_and_port[-1:] != "]" else host_and_port
+
+
 def _check_port(host_and_port: str, what: str) -> None:
-    port = host_and_port.partition(":")[2].lstrip("0")
+    port = host_and_port.removeprefix(_bare(host_and_port)).lstrip(":0")
     if len(port) > len(str(LAST_PORT)) or int(port or 0) > LAST_PORT:
         raise ValueError(f"{host_and_port!r} is not {what}: ports end at {LAST_PORT}")
 
 
 def is_loopback(registry: str) -> bool:
     """Whether a registry's host is this machine: there, and only there, plain HTTP is spoken."""
-    return is_this_machine(registry.partition(":")[0])
+    return is_this_machine(_bare(registry).strip("[]"))
 
 
 def is_this_machine(name: str) -> bool:
@@ -223,8 +234,9 @@ def plain(text: str) -> str:
 
 
 def header(text: str) -> str:
-    if not text.strip() or not text.isascii():
-        raise ValueError(f"{quoted(text)} cannot be sent as a header: it is empty, or not ASCII")
+    """The value of a header, which may be empty (RFC 9110, section 5.5)."""
+    if not text.isascii():
+        raise ValueError(f"{quoted(text)} cannot be sent as a header: it is not ASCII")
     return text
 
 

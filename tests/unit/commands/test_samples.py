@@ -62,6 +62,12 @@ def test_samples_say_variables_and_headers(folder: Path) -> None:
     assert dict(payload.headers) == {"X-Amzn-SageMaker-Custom-Attributes": "accept_eula=true"}
 
 
+def test_a_header_may_be_empty(folder: Path) -> None:
+    samples = projects.target(TOML.replace('"accept_eula=true"', '""'), folder).samples
+    (payload,) = samples.payloads
+    assert dict(payload.headers) == {"X-Amzn-SageMaker-Custom-Attributes": ""}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "wanted"),
     [
