@@ -76,6 +76,8 @@ UNJUDGED = {
     Sign.ENDED: ("SERVE-14", "SERVE-05"),
 }
 """Why a clause cannot be judged, and the clauses of which the first broken one is the cause."""
+HEALTHY = {"BATCH": "BATCH-01", "MME": "MME-01", "PIPE": "PIPE-02", "SLS": "SLS-01"}
+"""The clauses that a server is healthy under the conditions of a group of clauses."""
 STATES = frozenset(["OUT-01", "PROC-02"])
 """The clauses that only state that a program fails on the samples; others say why."""
 
@@ -141,7 +143,15 @@ def _hindered_by(result: Judged, blamed: Mapping[str, Judged]) -> str:
         for each in UNJUDGED[sign]
         if each in blamed and (sign in blamed[each].signs or not (each in STATES or sign in SAME))
     )
-    return next(candidates, "")
+    return next(candidates, "") or _unhealthy_in_its_group(result, blamed)
+
+
+def _unhealthy_in_its_group(result: Judged, blamed: Mapping[str, Judged]) -> str:
+    """The clause that says that a server is not healthy under the conditions of the result's."""
+    first = HEALTHY.get(result.clause.partition("-")[0], "")
+    if Sign.UNHEALTHY not in result.signs or first not in blamed:
+        return ""
+    return first if Sign.UNHEALTHY in blamed[first].signs else ""
 
 
 def _first(clause: str, causes: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ def healthy(server: Serving) -> None:
     """With SAGEMAKER_BATCH=true GET /ping answers 200, as without."""
     if server.health.after is None:
         evidence = f"with the variables of batch transform {server.evidence}"
-        raise Broken(evidence, *server.signs)
+        raise Broken(evidence, Sign.UNHEALTHY, *server.signs)
 
 
 @check("BATCH-01", BATCH, decides=True)

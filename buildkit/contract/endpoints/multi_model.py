@@ -14,6 +14,7 @@ from buildkit.contract.hosting.server import fits
 from buildkit.contract.image import basics
 from buildkit.contract.logs import last_lines
 from buildkit.contract.scenario import scenario
+from buildkit.contract.signs import Sign
 from buildkit.model.features import Feature
 from buildkit.model.target import Purpose
 
@@ -48,7 +49,8 @@ def has_label(image: StillImage) -> None:
 def healthy_without_models(serving: Serving) -> None:
     """With SAGEMAKER_MULTI_MODEL=true and without /opt/ml/model GET /ping answers 200."""
     if serving.health.after is None:
-        raise Broken(f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.evidence}")
+        evidence = f"with SAGEMAKER_MULTI_MODEL=true and no model {serving.evidence}"
+        raise Broken(evidence, Sign.UNHEALTHY)
 
 
 @check("MME-03", bare)

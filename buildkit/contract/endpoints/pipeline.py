@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildkit.contract import listening
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, Unseen, check, hindered
 from buildkit.contract.engine import Start
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK, HttpClient
@@ -79,7 +79,7 @@ def together(bench: Bench) -> Iterator[tuple[Serving, ...]]:
     seconds = _patience(bench)
     with starting.served(bench, start=_start(0, PORTS[1]), seconds=seconds) as first:
         if first.health.after is None:
-            raise Unseen(f"alone on port {PORTS[0]} the server is not healthy")
+            raise hindered(f"alone on port {PORTS[0]} the server is not healthy", Sign.UNHEALTHY)
         start = replace(_start(1), beside=first.container.id)
         beside = starting.served(bench, start=start, door=first.container, seconds=seconds)
         with beside as second:
@@ -112,7 +112,7 @@ def listens_on_its_port(both: tuple[Serving, ...]) -> None:
     """GET /ping answers 200 on the port of SAGEMAKER_BIND_TO_PORT, and so does the first sample."""
     for port, serving in zip(PORTS, both):  # noqa: B905 - perhaps only the first one
         if serving.health.after is None:
-            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.evidence}")
+            raise Broken(f"with SAGEMAKER_BIND_TO_PORT={port} {serving.evidence}", Sign.UNHEALTHY)
         for payload in serving.payloads[:1]:
             answer = serving.invoke(payload)
             if answer.status != OK:
@@ -124,7 +124,7 @@ def leaves_8080_alone(both: tuple[Serving, ...]) -> None:
     """With another port in SAGEMAKER_BIND_TO_PORT nothing listens on 8080."""
     serving = both[0]
     if not serving.runs:
-        raise Unseen("the server does not run")
+        raise hindered("the server does not run", Sign.UNHEALTHY)
     host, port = serving.container.address(starting.PORT)
     found = listening.addresses(serving.container)
     if found is None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildkit.contract.checks import Broken, Doubtful, Unseen, check
+from buildkit.contract.checks import Broken, Doubtful, check, hindered
 from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.reference_server import fault, tried
 from buildkit.contract.hosting.starting import SERVE
@@ -96,11 +96,11 @@ def starts_in_time(small: Small) -> None:
     after = small.serving.health.after
     if not small.late:
         if after is None:
-            raise Unseen("the server ended by itself (SLS-01)")
+            raise hindered("the server ended by itself (SLS-01)", Sign.UNHEALTHY)
         return
     if after is None:
         if small.serving.exit_code is not None:
-            raise Unseen("the server ended by itself (SLS-01)")
+            raise hindered("the server ended by itself (SLS-01)", Sign.UNHEALTHY)
         waited = START_SECONDS + LATE_SECONDS
         evidence = f"the server is not healthy in {waited} s: {small.serving.evidence}"
         raise Broken(evidence, Sign.UNHEALTHY)

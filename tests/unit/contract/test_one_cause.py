@@ -10,9 +10,9 @@ import pytest
 
 from buildkit.contract import causes, checks
 from buildkit.contract.checks import Broken, Unseen
-from buildkit.contract.endpoints import pipeline
+from buildkit.contract.endpoints import batch, multi_model, pipeline
 from buildkit.contract.engine import Line
-from buildkit.contract.hosting import load, serving, surroundings
+from buildkit.contract.hosting import load, serverless, serving, surroundings
 from buildkit.contract.hosting.client import Health
 from buildkit.contract.hosting.reference_server import Plain
 from buildkit.contract.hosting.surroundings import Writable
@@ -51,6 +51,35 @@ def status(results: dict[str, Judged], clause: str) -> str:
     """`fail`, or the clause that explains a skip."""
     found = results[clause]
     return found.cause or found.status.value
+
+
+@pytest.mark.parametrize(
+    ("health", "waiting"),
+    [
+        ("BATCH-01", "BATCH-05"),
+        ("PIPE-02", "PIPE-03"),
+        ("MME-01", "MME-02"),
+        ("SLS-01", "SLS-04"),
+    ],
+)
+def test_a_server_that_a_feature_keeps_from_health_is_the_cause_of_its_clauses(
+    health: str, waiting: str
+) -> None:
+    waits = checks.judged(waiting, checks.hindered("never healthy", Sign.UNHEALTHY))
+    ill = checks.judged(health, Broken("it ended", Sign.UNHEALTHY))
+    assert causes.named([ill, waits])[1].cause == health
+    other = checks.judged(health, Broken("no label", Sign.NO_LABEL))
+    assert causes.named([other, waits])[1].cause == ""
+    plain = checks.judged("RUN-02", Broken("it ended", Sign.NOT_RUNNING))
+    assert causes.named([plain, ill, waits])[2].cause == "RUN-02"
+
+
+@pytest.mark.parametrize(
+    "check", [batch.healthy, multi_model.healthy_without_models, serverless.one_worker]
+)
+def test_who_is_not_healthy_says_so(check: Check[Any]) -> None:
+    found = checks.run(check, server(FakeClient(), health=SILENT))
+    assert Sign.UNHEALTHY in found.signs
 
 
 def test_a_server_that_listens_nowhere_is_one_cause() -> None:
