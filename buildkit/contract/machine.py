@@ -113,7 +113,10 @@ class Meter:
     def look(self) -> None:
         """Read the container's processor time first, and the machine's slowdown later."""
         if self._before is None:
-            self._before = self._now()
+            # The engine may take its time: the clock is read after this reading, and before the
+            # next, so that the container's share of a processor is never taken for a smaller one.
+            before = self.container.processor_seconds()
+            self._before = (time.monotonic(), before)
         else:
             self._slowdowns.append(self.machine.slowdown())
 
@@ -121,16 +124,15 @@ class Meter:
         """How many of the seconds waited an idle machine would have needed."""
         if self._before is None:  # the first reading was missed
             self._before = (time.monotonic() - waited, None)
-        (began, before), (now, after) = self._before, self._now()
+        began, before = self._before
+        now = time.monotonic()
+        after = self.container.processor_seconds()
         self._slowdowns.append(self.machine.slowdown())
         slowdown = sum(self._slowdowns) / len(self._slowdowns)
         if before is None or after is None:  # unknown: all of it may be due to the machine
             return waited / slowdown
         busy = (after - before) / max(now - began, 0.001)
         return waited * max(1 - (slowdown - 1) * busy, 1 / slowdown)
-
-    def _now(self) -> tuple[float, float | None]:
-        return time.monotonic(), self.container.processor_seconds()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,6 +168,20 @@ def test_a_limit_counts_what_a_machine_at_rest_would_need(
     assert code == (0 if in_time else None)
 
 
+def test_an_engine_that_takes_its_time_for_a_reading_makes_no_container_idle(clock: Clock) -> None:
+    """What is computed before the first reading is not known, and that time does not count."""
+    image = program(clock, needs=34, busy=0.25)
+    read, slow = image.processor_seconds, [6.0]
+
+    def reading() -> float | None:
+        clock.sleep(slow.pop() if slow else 0)
+        found: float | None = read()
+        return found
+
+    image.processor_seconds = reading
+    assert on(clock, 4).wait(image, 10) == 0
+
+
 def test_work_that_has_ended_when_the_limit_is_over_still_counts(clock: Clock) -> None:
     """The reference takes its time, too: what is computed while it runs says nothing."""
     image = program(clock, needs=14, busy=0.25, works=1010.0)
