@@ -6,17 +6,20 @@ import http.server
 import socketserver
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from buildkit.contract import checks
-from buildkit.contract.hosting import kept_alive
-from buildkit.contract.hosting.client import Answer, Health, HttpClient
+from buildkit.contract.checks import Broken
+from buildkit.contract.hosting import kept_alive, serving
+from buildkit.contract.hosting.client import INVOCATION_SECONDS, Answer, Health, HttpClient
 from buildkit.contract.hosting.server import Serving
 from buildkit.contract.hosting.traffic import Loaded
 from buildkit.contract.machine import Limit
+from buildkit.contract.signs import Sign
 from buildkit.model.target import Payload
 
 if TYPE_CHECKING:
@@ -82,7 +85,7 @@ def loaded(
             wait=lambda _seconds: None, ended_by=lambda: "", lines=lambda: (), logs=lambda: ""
         )
         machine: Any = SimpleNamespace(limit=lambda _of, seconds: Limit(seconds=seconds))
-        serving = Serving(
+        server_seen = Serving(
             container=container,
             machine=machine,
             client=HttpClient(host="127.0.0.1", port=http_server.server_address[1]),
@@ -93,13 +96,14 @@ def loaded(
         )
         try:
             yield Loaded(
-                serving=serving, first=Answer(status=200, content_type="text/csv", body=b"1,2\n")
+                serving=server_seen,
+                first=Answer(status=200, content_type="text/csv", body=b"1,2\n"),
             )
         finally:
             http_server.shutdown()
 
 
-def told(check: Check[Any], observed: Loaded) -> Judged:
+def told(check: Check[Any], observed: object) -> Judged:
     return checks.run(check, observed)
 
 
@@ -150,6 +154,24 @@ def test_a_request_beside_an_idle_connection_is_judged_too(tmp_path: Path) -> No
         assert "while another connection stayed open" in judged.message
     with loaded(tmp_path, Quiet, Handler) as seen:
         assert told(REQUEST, seen).status.value == "pass"
+
+
+def test_a_late_ping_after_bad_input_is_no_dead_server(tmp_path: Path) -> None:
+    """Whether a server answers in 2 s is a matter of SERVE-02."""
+    with loaded(tmp_path, Quiet, Handler) as seen:
+        late: list[float] = []
+
+        def ask(_method: str, path: str, *, seconds: float | None = None, **_: object) -> Answer:
+            if path == "/ping":
+                late.append(seconds or 0)
+            if path == "/ping" and len(late) > 1:
+                raise Broken("GET /ping got no answer", Sign.PING, Sign.NO_ANSWER)
+            return Answer(status=200, content_type="text/csv", body=b"1,2\n")
+
+        client: Any = SimpleNamespace(ask=ask)
+        judged = told(serving.survives_bad_input, replace(seen.serving, client=client))
+        assert judged.status.value == "fail"  # it never answered
+        assert late[1:] == [INVOCATION_SECONDS] * 2
 
 
 @pytest.mark.parametrize(
