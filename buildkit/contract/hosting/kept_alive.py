@@ -33,8 +33,8 @@ INVOCATIONS = "/invocations"
 def an_idle_connection_blocks_no_ping(loaded: Loaded) -> None:
     """GET /ping on a new connection, while another one stays open after its answer: 200 in 2 s.
 
-    No answer in 10 s fails, a later one than 2 s is a doubt; both only if it happens twice, and
-    /ping is answered once the other connection is closed.
+    Only a doubt, as no source says that SageMaker keeps connections of an endpoint open between
+    requests; and only if it happens twice, and /ping is answered without the other connection.
     """
     loaded.need_life()
     client = loaded.serving.client
@@ -57,7 +57,7 @@ def an_idle_connection_blocks_no_request(loaded: Loaded) -> None:
 
 
 def _need_room(loaded: Loaded, ask: Callable[[], Answer], asked: str, seconds: float) -> None:
-    """Raises Broken or Doubtful if a request is not answered in time beside an idle connection."""
+    """Raises Doubtful if a request is not answered in time beside an idle connection."""
     late: float | None = None
     for _ in range(TRIES):
         waited = _waits(loaded, ask)
@@ -69,7 +69,7 @@ def _need_room(loaded: Loaded, ask: Callable[[], Answer], asked: str, seconds: f
     evidence = f"while another connection stayed open after its answer, {asked} got no answer in"
     if late is None:
         evidence += f" {max(seconds, BESIDE_SECONDS):.0f} s; without that connection it got one"
-        raise Broken(evidence, Sign.IDLE_BLOCKS)
+        raise Doubtful(evidence, Sign.IDLE_BLOCKS)
     evidence += f" {seconds:.0f} s; it got one after {late:.0f} s, as the server closed the other"
     raise Doubtful(evidence, Sign.IDLE_BLOCKS)
 
