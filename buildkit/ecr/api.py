@@ -149,7 +149,7 @@ def _check(operation_model: Any, response_dict: dict[str, Any], **_: object) -> 
     raise StrangeError(service=service, found=f"status {status}, {began}")
 
 
-def _time(value: object) -> datetime:
+def _time(value: Any) -> datetime:
     """Raises StrangeError for what is no time; botocore raises ValueError, as for a bad profile."""
     from botocore.utils import parse_timestamp  # noqa: PLC0415 - loaded with boto3
 
