@@ -35,17 +35,17 @@ CAUSES = (  # a pattern of the engine's text in lower case, what it means, the h
     (
         "failed to resolve source metadata",
         "the base image could not be pulled",
-        "check `base` in images.toml, or replace the image with `--substitute`",
+        "check `base` with `buildkit doctor`, or replace the image with `--substitute`",
     ),
     (
         "unknown command: docker buildx",
         "docker has no buildx plugin",
-        "install buildx: https://docs.docker.com/build/install-buildx/",
+        "install buildx: https://docs.docker.com/build/install-buildx/; then `buildkit doctor`",
     ),
 )
 STOPPED = (
     "the Docker engine stopped answering",
-    "check `docker info`, start the engine, then rerun the command",
+    "run `buildkit doctor`, start the engine, then rerun the command",
 )
 GONE = re.compile(
     r"cannot connect to the docker daemon|error reading from server|transport is closing"
@@ -265,7 +265,7 @@ def _built(
     if metadata is None or "containerimage.digest" not in metadata:
         return ToolError(
             "`docker buildx bake` succeeded, but its metadata file lacks this target",
-            hint="update buildx to 0.13 or newer; `docker buildx version` shows the version",
+            hint="update buildx to 0.13 or newer; `buildkit doctor` shows the version",
         )
     digest = metadata["containerimage.digest"]
     config = metadata.get("containerimage.config.digest", digest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -47,19 +48,30 @@ LIMITS = Config(
     read_timeout=READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
+QUICK_CONNECT_SECONDS = 3
+QUICK_READ_SECONDS = 5
+QUICK = Config(
+    connect_timeout=QUICK_CONNECT_SECONDS,
+    read_timeout=QUICK_READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": 1},
+)
+"""For `buildkit doctor`, which says what does not answer, and retries nothing."""
+ANY_REGION = "us-east-1"
+"""For a service that answers the same in all regions."""
 
 
-def login(where: Place) -> Login:
+def login(where: Place, ask: Any = None) -> Login:
     """A fresh login from GetAuthorizationToken; ECR's tokens live 12 hours. Raises ToolError.
 
-    The login also opens the repositories of other accounts that the caller may use.
+    The login also opens the repositories of other accounts that the caller may use. `ask` is a
+    client to use instead of the cached one.
     """
     with failures.translated(f"requesting an ECR login for {where.host}", where.profile):
         if where.api is Api.ECR_PUBLIC:
             public = _client(where, "ecr-public", LIMITS).get_authorization_token()
             token = failures.read(shapes.PublicToken, public).token
         else:
-            answer = client(where).get_authorization_token()
+            answer = (ask or client(where)).get_authorization_token()
             token = failures.read(shapes.Tokens, answer).tokens[0]
         return _login(token.text)
 
@@ -81,12 +93,22 @@ def client(where: Place) -> ECRClient:
 
     Cached: boto3 takes a third of a second to load the definition of ECR's API.
     """
-    options = Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
-    made: ECRClient = _client(where, "ecr", LIMITS.merge(options))
+    made: ECRClient = _client(where, "ecr", LIMITS.merge(_options(where)))
     return made
 
 
-def _client(where: Place, service: str, config: Config) -> Any:
+def quick(where: Place, service: str) -> Any:
+    """A client that sends each request once, and waits for seconds. Raises ToolError."""
+    config = _options(where) if service == "ecr" else Config()
+    place = replace(where, region=where.region or ANY_REGION)
+    return _client(place, service, config.merge(QUICK), QUICK)
+
+
+def _options(where: Place) -> Config:
+    return Config(use_fips_endpoint=where.fips, use_dualstack_endpoint=where.dual_stack)
+
+
+def _client(where: Place, service: str, config: Config, limits: Config = LIMITS) -> Any:
     """A client with credentials. It stops its retries once the run is interrupted.
 
     The limits and checks are also those of the clients that give the credentials, such as STS.
@@ -97,13 +119,14 @@ def _client(where: Place, service: str, config: Config) -> Any:
     with failures.of_credentials(doing, where.profile):
         session: Any = boto3.session.Session(profile_name=where.profile, region_name=where.region)
         inner = session._session  # noqa: SLF001 - boto3 has no other way
-        inner.set_default_client_config(LIMITS)
+        inner.set_default_client_config(limits)
         roles = inner.get_component("credential_provider").get_provider("assume-role")
         roles._prompter = _refuse  # noqa: SLF001 - as above
         inner.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
         session.events.register("before-send", lambda **_: stopping.check())
         session.events.register("before-parse", _check)
-        session.events.register_first("needs-retry", _limit_stalls)
+        if limits is LIMITS:
+            session.events.register_first("needs-retry", _limit_stalls)
         if (found := session.get_credentials()) is not None:
             found.get_frozen_credentials()
     with failures.translated(doing, where.profile):

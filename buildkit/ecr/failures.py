@@ -6,6 +6,7 @@ import json
 import os
 import re
 from contextlib import contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -72,13 +73,52 @@ MOVED = 300
 """The lowest HTTP status of an answer that is no success."""
 SERVERS_FAULT = 500
 """The lowest HTTP status of an error on AWS's side."""
-WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
+CLOCK = "RequestTimeTooSkewed|Signature (?:expired|not yet current)"
+DENIED = "^AccessDenied|^UnauthorizedOperation"
+UNKNOWN = "InvalidClientToken|UnrecognizedClient|Signature|AuthFailure"
+"""What the codes or texts of AWS's errors contain."""
+WAY = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY; `buildkit doctor` finds the cause"
 CERTIFICATES = "set AWS_CA_BUNDLE to the file of your network's certificates"
 ENDPOINTS = ("", "_ECR", "_ECR_PUBLIC", "_SSO", "_SSO_OIDC", "_STS")
 """How the names of the variables end whose addresses are called: for all services, and for some."""
 PICKS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 """Variables that choose a profile or a file, so that a message with their value is about that."""
 CONTAINER = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+
+
+class Trouble(Enum):
+    """What an error is about."""
+
+    NONE = "no credentials"
+    PROFILE = "profile"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    CLOCK = "clock"
+    DENIED = "denied"
+    NETWORK = "network"
+    OTHER = "other"
+
+
+def trouble(error: ToolError) -> Trouble:
+    """What an error of `translated` or `of_credentials` is about."""
+    cause = error.__cause__
+    match cause:
+        case botocore.exceptions.NoCredentialsError():
+            return Trouble.NONE
+        case botocore.exceptions.ProfileNotFound():
+            return Trouble.PROFILE
+        case botocore.exceptions.ClientError():
+            code = str(cause.response.get("Error", {}).get("Code", ""))
+            kinds = ((Trouble.CLOCK, CLOCK), (Trouble.EXPIRED, "Expired"), (Trouble.DENIED, DENIED))
+            found = (kind for kind, sign in kinds if re.search(sign, f"{code} {cause}"))
+            unknown = Trouble.UNKNOWN if re.search(UNKNOWN, code) else Trouble.OTHER
+            return next(found, unknown)
+        case _ if isinstance(cause, LOGGED_OUT):
+            return Trouble.EXPIRED
+        case _ if isinstance(cause, (*AWAY, *NETWORK)):
+            return Trouble.NETWORK
+        case _:
+            return Trouble.OTHER
 
 
 def read(kind: type[Value], answer: object) -> Value:
@@ -286,7 +326,10 @@ def _hint(error: botocore.exceptions.ClientError) -> str:  # noqa: PLR0911 - one
         # AWS's message names the action, if not, it has the name of the operation.
         named = re.search(r"not authorized to perform: ([\w:-]+)", str(error))
         action = named[1] if named else f"ecr:{error.operation_name}"
-        return f"allow the role `{action}`; permissions by command: {manual.page('publish')}"
+        return (
+            f"allow the role `{action}`; `buildkit doctor` prints all missing actions as a policy; "
+            f"permissions by command: {manual.page('publish')}"
+        )
     if "Expired" in code:
         return "the AWS credentials have expired: log in again, such as with `aws sso login`"
     if "InvalidClientToken" in code or "UnrecognizedClient" in code:
@@ -302,7 +345,7 @@ def _hint(error: botocore.exceptions.ClientError) -> str:  # noqa: PLR0911 - one
         return "check that all `pull-accounts` and `pull-roles` exist in the registry's partition"
     if _status(error) >= SERVERS_FAULT:
         return f"retry later, or {WAY}"
-    return "run `aws sts get-caller-identity` to see which identity is used"
+    return "run `buildkit doctor`, which shows the identity and what it may not do"
 
 
 def _status(error: Exception) -> int:

@@ -18,7 +18,7 @@ from buildkit.support import decode
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from buildkit.config.schema import RepositoriesTable
     from buildkit.ecr.shapes import Document
@@ -29,6 +29,21 @@ RULE = "buildkit: "
 STATEMENT = "BuildkitPull"
 """The prefix of the Sids of our statements."""
 LONGEST_LIFECYCLE, LONGEST_POLICY = 30720, 10240
+
+
+def allowing(missing: Iterable[tuple[str, str]]) -> Document:
+    """A policy of an identity that allows these actions, each with its resource."""
+    resources: dict[str, list[str]] = {}
+    for action, resource in missing:
+        resources.setdefault(action, []).append(resource)
+    actions: dict[tuple[str, ...], list[str]] = {}
+    for action, on in resources.items():
+        actions.setdefault(tuple(dict.fromkeys(on)), []).append(action)
+    statements = [
+        {"Effect": "Allow", "Action": what, "Resource": on[0] if len(on) == 1 else [*on]}
+        for on, what in actions.items()
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def rules(table: RepositoriesTable, lifecycle: Document | None) -> tuple[Document, ...]:

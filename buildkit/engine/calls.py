@@ -56,7 +56,7 @@ def _explained(doing: str, error: Exception, without_image: str) -> ToolError:
         said = "the engine's disk is full"
         hint = "free space with `docker system prune`, then rerun the command"
     else:
-        hint = "check the engine with `docker info`"
+        hint = "check the engine with `buildkit doctor`"
     return ToolError(f"{doing}: {said}", hint=hint)
 
 

@@ -198,7 +198,7 @@ class Container:
         found = []
         for line in self._log(MOST_LINES, timestamps=True).split("\n"):  # a bare \r is no end
             stamp, _, text = line.partition(" ")
-            if (at := _seconds(stamp)) is not None:
+            if (at := seconds_of(stamp)) is not None:
                 found.append(Line(at=at, text=text.removesuffix("\r")[:LINE_WIDTH]))
         return tuple(found)
 
@@ -243,16 +243,17 @@ class Container:
     def now(self) -> float:
         with translated("reading the engine's clock"):
             shown = str(self._api.info()["SystemTime"])
-        found = _seconds(shown)
+        found = seconds_of(shown)
         if found is None:
             raise ToolError(
-                f"the engine's clock shows `{shown}`", hint="check the engine with `docker info`"
+                f"the engine's clock shows `{shown}`",
+                hint="check the engine with `buildkit doctor`",
             )
         return found
 
     def ended_at(self) -> float | None:
         state = self._state()
-        return None if state["Running"] else _seconds(state["FinishedAt"])
+        return None if state["Running"] else seconds_of(state["FinishedAt"])
 
     def ended_by(self) -> str:
         if reason := self.overrun():
@@ -319,7 +320,7 @@ def _output(stream: IO[bytes]) -> bytes | None:
     return output
 
 
-def _seconds(stamp: str) -> float | None:
+def seconds_of(stamp: str) -> float | None:
     """The Unix time of an RFC 3339 stamp, in UTC if it names no offset; None for anything else."""
     # Python 3.10 reads no other number of digits than six.
     stamp = FRACTION.sub(lambda match: f".{match[1]:0<6}", stamp)

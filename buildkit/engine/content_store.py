@@ -209,5 +209,5 @@ def _reported(digest: str) -> Iterator[None]:
         stopping.check()
         raise ToolError(
             f"the engine's copy of {digest} cannot be read: {error}",
-            hint="check the engine with `docker info`, then rerun the command",
+            hint="check the engine with `buildkit doctor`, then rerun the command",
         ) from error

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 EXPORT_CHUNK = 1 << 20
 SSH = "ssh://"
+CONTEXT_SECONDS = 5
+"""For the name of a context, which docker reads from files."""
 
 
 def endpoint() -> tuple[str, str]:
@@ -57,14 +59,15 @@ def endpoint() -> tuple[str, str]:
     """
     if host := os.environ.get("DOCKER_HOST"):
         return host, "default"
-    done = shell.run(
-        "docker", "context", "inspect", "--format", "{{.Name}} {{.Endpoints.docker.Host}}"
-    )
-    name, _, host = done.output.strip().rpartition(" ")
-    if done.code != 0 or not host:
+    asked = ("docker", "context", "inspect", "--format", "{{.Name}} {{.Endpoints.docker.Host}}")
+    said = shell.limited(*asked, seconds=CONTEXT_SECONDS)
+    text = (said.stderr if said.code else said.stdout).decode(errors="replace").strip()
+    name, _, host = text.rpartition(" ")
+    if said.code != 0 or not host:
         raise ToolError(
-            f"`docker` has no usable context: {done.output.strip()}",
-            hint="choose one with `docker context use NAME`; `docker context ls` lists them",
+            f"`docker` has no usable context: {text}",
+            hint="choose one with `docker context use NAME`; `docker context ls` lists them, and "
+            "`buildkit doctor` checks the engine",
         )
     return host, name
 
@@ -306,14 +309,14 @@ def connect() -> Iterator[Engine]:
                 labels=sweeper.labels,
                 held=sweeper.name,
                 memory=int(info["MemTotal"] * limits.MEMORY_SHARE),
-                local=_is_local(where, info),
+                local=is_local(where, info),
                 gpus="nvidia" in info.get("Runtimes", {}),
                 guard=watch,
                 networks=Networks(client=client, labels=sweeper.labels),
             )
 
 
-def _is_local(where: str, info: dict[str, Any]) -> bool:
+def is_local(where: str, info: dict[str, Any]) -> bool:
     """Whether the addresses of the engine's networks can be reached from here.
 
     Docker Desktop has them in a virtual machine, a rootless engine in a network of its own.
@@ -342,10 +345,10 @@ def _hello(where: str) -> Iterator[tuple[docker.DockerClient, dict[str, Any]]]:
             stopping.check()
             raise ToolError(
                 f"no Docker engine answers at {addresses.shown(where)}",
-                details=_reason(error).replace(where, addresses.shown(where)),
+                details=reason(error).replace(where, addresses.shown(where)),
                 hint="make `docker info` work without a password or a question, then rerun this"
                 if over_ssh
-                else "start Docker, or set DOCKER_HOST; in this project's checkout: "
+                else "start Docker; `buildkit doctor` finds the cause; in this project's checkout: "
                 "`make engine-up`",
             ) from error
         except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
@@ -368,12 +371,12 @@ def _need_paramiko(where: str) -> None:
         )
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Why a connection failed: the operating system's reason, which several libraries wrap."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     wrapped = (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args)
-    found = (_reason(each) for each in wrapped if isinstance(each, BaseException))
+    found = (reason(each) for each in wrapped if isinstance(each, BaseException))
     return next(found, str(error))
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,44 @@ def lacking(hosts: Iterable[str]) -> tuple[str, ...]:
     return tuple(host for host in hosts if not known & {host, f"https://{host}"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the user's configuration has besides logins; `broken` says why it cannot be read.
+
+    `helpers` are the programs of credential helpers, each with the key that names it; `proxied`:
+    build steps get proxies.
+    """
+
+    path: Path
+    exists: bool = True
+    broken: str = ""
+    helpers: tuple[tuple[str, str], ...] = ()
+    proxied: bool = False
+
+
+def settings() -> Settings:
+    path = _folder() / FILE
+    try:
+        document = _read(_folder())
+    except ToolError as error:
+        return Settings(path=path, broken=error.message)
+    named = [("credHelpers", each) for each in document.get("credHelpers", {}).values()]
+    named.append(("credsStore", document.get("credsStore")))
+    programs = {
+        f"{credential_helpers.PREFIX}{helper}": key
+        for key, helper in named
+        if helper and isinstance(helper, str)
+    }
+    proxies = document.get("proxies")
+    has_default = isinstance(proxies, dict) and bool(proxies.get("default"))
+    return Settings(
+        path=path,
+        exists=path.exists(),
+        helpers=tuple(programs.items()),
+        proxied=has_default,
+    )
+
+
 def _folder() -> Path:
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker").absolute()
 
@@ -140,6 +179,6 @@ def _read(folder: Path) -> dict[str, Any]:
     except BROKEN as error:
         raise ToolError(
             f"docker's configuration {path} cannot be read: {error}",
-            hint="fix that file; `docker info` shows its problems",
+            hint="fix that file; `buildkit doctor` shows its problems",
         ) from error
     return document

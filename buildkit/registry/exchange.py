@@ -194,8 +194,8 @@ def translated(host: str) -> Iterator[None]:
         stopping.check()
         raise PassingError(
             f"the registry {host} does not answer: {_reason(error)}",
-            hint="check the registry's name and the network, then rerun the command; finished "
-            "uploads are not repeated",
+            hint="check the registry's name and the network with `buildkit doctor`, then rerun the "
+            "command; finished uploads are not repeated",
         ) from error
 
 

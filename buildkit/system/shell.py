@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkit.support.errors import ToolError
+from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
 
 if TYPE_CHECKING:
@@ -91,6 +91,42 @@ def ask(*argv: str, given: bytes) -> Said:
         raise _missing(argv[0]) from error
     stopping.check()
     return Said(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def limited(*argv: str, seconds: float) -> Said:
+    """Run a short command that needs no input, and kill it with its children after some seconds.
+
+    Raises ToolError if the command does not exist or cannot start, UnavailableError after the time.
+    """
+    stopping.check()
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise _missing(argv[0]) from error
+    except OSError as error:
+        raise ToolError(
+            f"`{argv[0]}` cannot start: {error.strerror}",
+            hint=f"fix or reinstall the program that `command -v {argv[0]}` shows",
+        ) from error
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise UnavailableError(
+                f"`{' '.join(argv)}` did not answer within {seconds:.0f} s",
+                hint="run the command by itself, and fix what it waits for",
+            ) from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    stopping.check()
+    return Said(code=process.returncode, stdout=stdout, stderr=stderr)
 
 
 def _missing(program: str) -> ToolError:

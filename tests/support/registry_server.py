@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
@@ -195,9 +196,11 @@ def digest(content: bytes) -> str:
 
 
 @contextmanager
-def running(registry: Server) -> Iterator[Server]:
+def running(registry: Server, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     handler = type("Bound", (Handler,), {"registry": registry})
     server = Quiet(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     registry.host = f"127.0.0.1:{server.server_port}"
     ends = threading.Event()
 

@@ -192,9 +192,9 @@ def test_an_engine_is_local_whose_networks_are_reached_from_here(
     where: str, info: dict[str, Any], local: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    assert engine._is_local(where, info) is local
+    assert engine.is_local(where, info) is local
     monkeypatch.setattr("sys.platform", "darwin")
-    assert engine._is_local(where, info) is False
+    assert engine.is_local(where, info) is False
 
 
 def test_an_engine_that_does_not_answer_is_said_with_the_reason_alone(
@@ -255,5 +255,5 @@ def test_what_ssh_itself_says_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_reason_of_a_missing_socket_is_below_those_of_the_libraries() -> None:
     missing = FileNotFoundError(2, "No such file or directory")
     aborted = wrapping.ConnectionError(ProtocolError("Connection aborted.", missing))
-    assert engine._reason(aborted) == "No such file or directory"
-    assert engine._reason(ValueError("a bad scheme")) == "a bad scheme"
+    assert engine.reason(aborted) == "No such file or directory"
+    assert engine.reason(ValueError("a bad scheme")) == "a bad scheme"
