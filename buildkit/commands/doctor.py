@@ -55,10 +55,8 @@ def command(
     AWS, 2 a problem of images.toml.
     """
     found = doctor.examine(observe.observe(_question(scope, registries, substitutes)))
-    click.echo(
-        json.dumps(_document(found), indent=2) if as_json else "\n".join(_lines(found)),
-        color=False if os.environ.get("NO_COLOR") else None,
-    )
+    text = json.dumps(_document(found), indent=2) if as_json else _shown("\n".join(_lines(found)))
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     return exit_code(found)
 
 
@@ -96,7 +94,8 @@ def _document(findings: Sequence[Finding]) -> dict[str, object]:
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     """A line for each finding; then the fixes, those of problems last."""
-    marks = MARKS if _can_show("".join(MARKS.values())) else PLAIN
+    signs = "".join(MARKS.values())
+    marks = MARKS if _shown(signs) == signs else PLAIN
     width = max(len(each.name) for each in findings)
     for each in findings:
         word = click.style(f"{marks[each.state]} {each.state.value:<7}", fg=COLOURS[each.state])
@@ -120,9 +119,7 @@ def _sum(findings: Sequence[Finding]) -> str:
     return f"{count(len(findings), 'check')}: {', '.join(parts)}"
 
 
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+def _shown(text: str) -> str:
+    """A text as stdout can show it: `?` for what its encoding lacks."""
+    encoding = sys.stdout.encoding or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)

@@ -10,6 +10,7 @@ from buildkit.doctor.finding import ok, problem, warning
 from buildkit.doctor.machine import SKEW_SECONDS
 from buildkit.engine.health import Trouble
 from buildkit.registry import bases
+from buildkit.registry.reach import Trouble as Way
 from buildkit.support import addresses, amounts
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def engine(facts: Facts) -> Iterator[Finding]:
     where = addresses.shown(docker.endpoint)
     if health is None:
         yield _silent(where, facts)
+    elif health.trouble is Trouble.CONFIG and docker.config.broken:
+        return  # that is said
     elif health.trouble is not None:
         yield _absent(where, health, facts)
     elif (other := _another(where, health)) is not None:
@@ -167,6 +170,10 @@ def _absent(where: str, health: Health, facts: Facts) -> Finding:
     start = START_MAC if facts.machine.system == MAC else START
     said = f"no Docker engine answers at {where}: {health.why}"
     match health.trouble:
+        case Trouble.CONFIG:
+            path = facts.docker.config.path
+            fix = f"fix the JSON of {path}, or move the file away and log in again"
+            return problem("docker-config", f"{path} cannot be used: {health.why}", fix)
         case Trouble.ABSENT:
             return _no_socket(said, start, facts)
         case Trouble.DENIED:
@@ -236,7 +243,7 @@ def _settings(facts: Facts, health: Health) -> Iterator[Finding]:
             "https://docs.docker.com/engine/security/rootless/",
         )
     yield from _memory(facts, health)
-    if not health.local and health.product != "Docker Desktop" and not health.rootless:
+    if not facts.docker.endpoint.startswith("unix"):
         yield ok(
             "engine-remote",
             f"the engine is on another machine ({addresses.shown(facts.docker.endpoint)}): files "
@@ -278,8 +285,13 @@ def _memory(facts: Facts, health: Health) -> Iterator[Finding]:
 
 def pulls(facts: Facts) -> Iterator[Finding]:
     """Whether the engine itself, which pulls bases, reaches their registries."""
+    health = facts.docker.health
     for base, why in facts.docker.pulls.items():
         host = bases.located(base)[0]
+        reached = facts.network.registries.get(host)
+        down = reached is not None and reached.trouble is Way.UNREACHABLE
+        if why and down and health is not None and health.local:
+            continue  # one network, one finding
         if why == "":
             yield ok("engine-pull", f"the engine reaches {host}")
         elif why is None:

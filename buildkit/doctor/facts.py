@@ -80,7 +80,7 @@ class Network:
 
     `files` has, by variable, the path of a file that is missing or no certificate, and why.
     `proxies` and `no_proxy` are the variables. `registries` and `bases` have None where no answer
-    came in time; `logins` has the registries to publish to that are none of ECR's.
+    came in time. `published` are the registries to publish to; `logins` has those outside ECR.
     """
 
     files: tuple[tuple[str, str, str], ...] = ()
@@ -89,6 +89,7 @@ class Network:
     registries: Mapping[str, Reached | None]
     bases: Mapping[str, Found | None]
     logins: Mapping[str, Found | None]
+    published: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

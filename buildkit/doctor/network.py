@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from buildkit.doctor.finding import fix_of, ok, problem, warning
+from buildkit.doctor.finding import State, fix_of, ok, problem, warning
 from buildkit.model import names
 from buildkit.model.hosts import DOCKER_HUB, ECR_HOST
+from buildkit.registry.bases import located
 from buildkit.registry.reach import Trouble
 from buildkit.support import addresses
 from buildkit.support.errors import Exit
@@ -85,8 +86,24 @@ def _covers_loopback(no_proxy: str) -> bool:
 
 
 def registries(facts: Facts) -> Iterator[Finding]:
+    """The registries of bases, and those to publish to."""
     for host, reached in facts.network.registries.items():
-        yield _registry(host, reached, facts)
+        finding = _registry(host, reached, facts)
+        if finding.state is State.PROBLEM and not _is_needed(host, facts):
+            said = f"{finding.found}; the engine has all bases of that registry"
+            finding = warning(finding.name, said, finding.fix)
+        yield finding
+
+
+def _is_needed(host: str, facts: Facts) -> bool:
+    """Whether images go to a registry, or a base has to come from there."""
+    bases = (base for base in facts.network.bases if located(base)[0] == host)
+    return host in facts.network.published or any(base not in _held(facts) for base in bases)
+
+
+def _held(facts: Facts) -> frozenset[str]:
+    health = facts.docker.health
+    return frozenset() if health is None else health.images
 
 
 def _registry(host: str, reached: Reached | None, facts: Facts) -> Finding:
@@ -118,10 +135,8 @@ def _certificate(why: str) -> str:
 
 def bases(facts: Facts) -> Iterator[Finding]:
     """The base images, in their registries or in the engine."""
-    health = facts.docker.health
-    held = health.images if health is not None else frozenset[str]()
     for base, found in facts.network.bases.items():
-        if base in held:
+        if base in _held(facts):
             yield ok("base", f"{base} is in the engine")
             continue
         finding = _base(base, found, facts)

@@ -160,6 +160,7 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
             registries={host: look.result() for host, look in registries.items()},
             bases={base: look.result() for base, look in found.items()},
             logins={host: look.result() for host, look in logins.items()},
+            published=frozenset(place.host for place in question.places),
         )
 
     return finish

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Action = tuple[str, str]
 
-LOGIN = "ecr:GetAuthorizationToken"
+LOGIN, PUBLIC_LOGIN = "ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken"
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 PUSH = (
     "ecr:DescribeRepositories",
@@ -122,8 +122,9 @@ def look(asked: Asked, identity: Identity) -> Permissions:
 
 def _look(asked: Asked, identity: Identity) -> Permissions:
     if asked.place.api is Api.ECR_PUBLIC:
-        api.quick(asked.place, "ecr-public")
-        return Permissions(asked=asked)
+        public = _Probe(client=api.quick(asked.place, "ecr-public"))
+        public.may(PUBLIC_LOGIN, "*", public.client.get_authorization_token)
+        return Permissions(asked=asked, missing=tuple(public.missing))
     probe = _Probe(client=api.quick(asked.place, "ecr"))
     probe.may(LOGIN, "*", probe.client.get_authorization_token)
     absent = _absent(probe, asked, identity)

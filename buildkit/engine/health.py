@@ -50,6 +50,7 @@ class Trouble(Enum):
     ADDRESS = "address"
     TLS = "tls"
     SSH = "ssh"
+    CONFIG = "config"
     STRANGE = "strange"
 
 
@@ -101,6 +102,8 @@ def look(where: str, images: Sequence[str], seconds: float) -> Health:
             return _asked(found, api, images)
     except docker.errors.TLSParameterError as error:
         return Health(endpoint=where, trouble=Trouble.TLS, why=_first_line(error))
+    except (TypeError, AttributeError) as error:  # docker-py's, of config.json
+        return Health(endpoint=where, trouble=Trouble.CONFIG, why=str(error))
     except Exception as error:  # paramiko's errors are none of docker-py's
         if not where.startswith(SSH) and not isinstance(error, (*BROKEN, ValueError, OSError)):
             raise
@@ -117,6 +120,8 @@ def pull_trouble(where: str, api: str, image: str, login: Login | None, seconds:
         return addresses.hidden(str(error.explanation or error))
     except BROKEN as error:
         return addresses.hidden(reason(error))
+    except (ValueError, TypeError, AttributeError) as error:  # docker-py's, of config.json
+        return f"docker's own configuration: {error}"
     return ""
 
 

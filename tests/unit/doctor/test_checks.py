@@ -245,6 +245,28 @@ def test_what_follows_from_a_problem_is_not_said_again() -> None:
     assert [each.name for each in found if each.state is not State.OK] == ["engine-silent"]
 
 
+def test_a_registry_whose_bases_are_in_the_engine_is_not_needed() -> None:
+    bad = Reached(host=HUB, trouble=Way.UNREACHABLE, why="away")
+    held = docker(health=replace(HEALTH, images=frozenset({"python:3.11"})))
+    facts = replace(held, network=replace(WELL.network, registries={HUB: bad}))
+    (only,) = [each for each in doctor.examine(facts) if each.state is not State.OK]
+    assert (only.name, only.state) == ("registry-unreachable", State.WARNING)
+    assert "the engine has all bases" in only.found
+    pushed = replace(facts, network=replace(facts.network, published=frozenset({HUB})))
+    assert exit_code(doctor.examine(pushed)) == Exit.TOOL
+
+
+def test_one_network_that_is_down_is_one_finding() -> None:
+    bad = Reached(host=HUB, trouble=Way.UNREACHABLE, why="away")
+    facts = replace(
+        docker(pulls={"python:3.11": "no such host"}),
+        network=replace(WELL.network, registries={HUB: bad}),
+    )
+    assert [each.name for each in doctor.examine(facts) if each.state is not State.OK] == [
+        "registry-unreachable"
+    ]
+
+
 def test_the_file_is_at_fault_only_if_nothing_else_is() -> None:
     broken = replace(WELL.images, error=ConfigError("bad", hint="edit"))
     assert exit_code(doctor.examine(replace(WELL, images=broken))) == Exit.USAGE

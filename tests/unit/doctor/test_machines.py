@@ -321,8 +321,12 @@ def test_a_context_that_is_gone(machine: Machine, engine: EngineServer, doctor: 
 
 
 def test_a_broken_configuration(machine: Machine, engine: EngineServer, doctor: Doctor) -> None:
-    machine.config("{")
-    expect(doctor(), "docker-config", "config.json cannot be read", "fix the JSON of")
+    for broken in ("{", "[]", '{"auths": 5}', '{"auths": ["x"]}', '{"credHelpers": [1]}'):
+        machine.config(broken)
+        expect(doctor(), "docker-config", "config.json cannot be", "fix the JSON of")
+        assert "engine-strange" not in doctor()
+    machine.config('{"proxies": []}')  # that docker-py reads, and buildkit does not
+    assert doctor.wrong().keys() >= {"docker-config"}
     machine.config("{}")
     assert doctor.wrong().keys() == AWS
 
