@@ -18,7 +18,17 @@ INSTALL_BUILDX = "https://docs.docker.com/build/install-buildx/"
 OLDEST_BUILDX = (0, 13)
 OWN_NAME = "docker"
 STANDINS = {"podman": "Podman", "nerdctl": "nerdctl", "finch": "Finch"}
-CLIENTS = {20: "1.41", 23: "1.42", 24: "1.43", 25: "1.44", 26: "1.45", 27: "1.47", 28: "1.51"}
+CLIENTS = {
+    18: "1.39",
+    19: "1.40",
+    20: "1.41",
+    23: "1.42",
+    24: "1.43",
+    25: "1.44",
+    26: "1.45",
+    27: "1.47",
+    28: "1.51",
+}
 """The API of each major version of the command; newer ones speak the engine's."""
 DRIVER = "docker"
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 import threading
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkit.build import bake
+from buildkit.build.bake_output import Step
 from buildkit.doctor import observe, question
 from buildkit.doctor.facts import Images
+from buildkit.ecr import api, places
 from buildkit.engine import engine as engines
+from buildkit.registry.client import Registry
+from buildkit.registry.wire import Wire
 from buildkit.support.errors import Exit, ToolError
 from tests.support import machines
 from tests.support.machines import VERSION, AwsServer, EngineServer, Machine
@@ -22,7 +29,6 @@ from tests.support.registry_server import Fault, RegistryServer, answers, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.unit.doctor.conftest import Doctor
 
@@ -718,8 +724,36 @@ def test_layers_that_are_not_shared(
 # what other commands say
 
 
-def test_other_commands_point_to_doctor(machine: Machine) -> None:
+def test_other_commands_point_to_doctor(machine: Machine, aws: AwsServer) -> None:
     machine.monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    with pytest.raises(ToolError) as caught, engines.connect():
-        pass
-    assert "`buildkit doctor` finds the cause" in (caught.value.hint or "")
+    machine.monkeypatch.setattr("buildkit.registry.wire._pause", lambda _state: 0)
+    aws.denied = {"ecr:GetAuthorizationToken"}
+    place = places.Place(host="r.example", api=places.Api.ECR, region="eu-west-1")
+    wire = Wire(host="127.0.0.1:1", login=lambda: None)
+    for work, said in (
+        (engines.connect().__enter__, "`buildkit doctor` finds the cause"),
+        (lambda: api.login(place), "`buildkit doctor` prints all missing actions as a policy"),
+        (Registry(wire=wire).check, "with `buildkit doctor`, then rerun the command"),
+    ):
+        with pytest.raises(ToolError) as caught:
+            work()
+        assert said in (caught.value.hint or "")
+    wire.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Cannot connect to the Docker daemon at unix:///x",
+        "unknown command: docker buildx",
+        "failed to resolve source metadata for docker.io/library/x: not found",
+    ],
+)
+def test_a_build_that_fails_for_the_machine_points_to_doctor(said: str) -> None:
+    error = bake.explained(Step(target="x", error=said), said)
+    assert "buildkit doctor" in (error.hint or "")
+
+
+def test_at_least_25_machines_are_broken_for_real() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert len({*re.findall(r'expect\([a-z()]+, "([a-z-]+)"', text)}) >= 25
