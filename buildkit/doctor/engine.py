@@ -293,7 +293,7 @@ def pulls(facts: Facts) -> Iterator[Finding]:
         if why and down and health is not None and health.local:
             continue  # one network, one finding
         if why == "":
-            yield ok("engine-pull", f"the engine reaches {host}")
+            yield ok("engine-pull", f"the engine has, or can pull, {base}")
         elif why is None:
             said = f"the engine got no answer about `{base}` within {facts.seconds:.0f} s"
             yield problem("engine-pull", said, PULLS[-1][2].format(host=host))

@@ -62,9 +62,8 @@ class Asked:
         return (*self.pushed[:MOST], *self.pulled[:MOST])
 
     def arn(self, partition: str, repository: str) -> str:
-        return (
-            f"arn:{partition}:ecr:{self.place.region}:{self.place.account}:repository/{repository}"
-        )
+        region = self.place.region or "*"  # a registry on this machine may have none
+        return f"arn:{partition}:ecr:{region}:{self.place.account}:repository/{repository}"
 
 
 @dataclass(frozen=True, kw_only=True)
