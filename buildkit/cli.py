@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 GROUPS = {  # as `--help` lists them, in the order in which one uses them
     "Pipeline": {
+        "init": "Start a project: images.toml, sample code and data.",
         "list": "List the targets of images.toml.",
         "config": "Show the values of a target, or the JSON Schema of images.toml.",
         "lock": "Pin base images and packages in images.lock.",
@@ -66,7 +67,6 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
 }
 COMMANDS = tuple(name for group in GROUPS.values() for name in group)
 
-BEGINNINGS = ("init", "new", "create")
 OF_OTHERS = {  # names from other tools -> the commands to use here
     "bake": ("build",),
     "catalog": ("report",),
@@ -75,6 +75,7 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "clean": ("cache prune",),
     "compare": ("diff",),
     "compile": ("lock",),
+    "create": ("init",),
     "debug": ("doctor",),
     "deploy": ("spec",),
     "df": ("cache size",),
@@ -93,6 +94,7 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "lookup": ("uri",),
     "ls": ("list",),
     "matrix": ("ci-matrix",),
+    "new": ("init",),
     "newer": ("outdated",),
     "prune": ("cache prune",),
     "publish": ("push",),
@@ -159,8 +161,6 @@ class Commands(click.Group):
 def _meant(words: Sequence[str]) -> str:
     """The hint for an unknown command: similar commands, or what other tools call so."""
     word = words[0]
-    if word in BEGINNINGS:
-        return f"create an images.toml: {manual.page('images-toml')}"
     joined = [name for name in COMMANDS if name == "-".join(words[:2])]
     begins = [name for name in COMMANDS if len(word) > 1 and name.startswith(word)]
     found = joined or OF_OTHERS.get(word) or begins or suggest.near_names(word, COMMANDS)
@@ -181,6 +181,7 @@ def cli() -> None:
 
     \b
     Examples:
+      buildkit init my-model
       buildkit list
       buildkit build 'sklearn*'
       buildkit build --all --push

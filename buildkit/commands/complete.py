@@ -65,6 +65,13 @@ def clauses(_context: click.Context, _parameter: click.Parameter, incomplete: st
     return _matching(known(), incomplete.upper())
 
 
+def paths(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Words:
+    """Files, which the shell itself completes."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 def uri(name: str) -> Completion:
     """Values of one option of `buildkit uri` that fit the options given so far."""
 

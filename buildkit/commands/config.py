@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from buildkit.matrix.origins import Value
 
 SCHEMA = Path(toml.__file__).with_name("images.schema.json")
-BARE = re.compile("[A-Za-z0-9_-]+")
-"""A key that TOML takes without quotes."""
 
 
 @click.group(
@@ -83,7 +79,7 @@ def _rows(values: tuple[Value, ...], file: str, lines: Mapping[Where, int]) -> l
         [
             each.key,
             "default" if each.written is None else f"{file}:{toml.line_of(each.written, lines)}",
-            _as_toml(each.value),
+            toml.as_toml(each.value),
         ]
         for each in values
     ]
@@ -98,21 +94,3 @@ def _facts(value: Value, file: str, lines: Mapping[Where, int]) -> dict[str, obj
         "line": None if at is None else toml.line_of(at, lines),
         "written": None if at is None else ".".join(map(str, at)),
     }
-
-
-def _as_toml(value: Any) -> str:
-    """A value as an author would write it; `-` for none, which TOML cannot write."""
-    match value:
-        case None:
-            return "-"
-        case dict():
-            inside = ", ".join(f"{_key(key)} = {_as_toml(item)}" for key, item in value.items())
-            return f"{{ {inside} }}" if inside else "{}"
-        case list() | tuple():
-            return f"[{', '.join(map(_as_toml, value))}]"
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-
-
-def _key(name: str) -> str:
-    return name if BARE.fullmatch(name) else json.dumps(name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.config import boundary, elsewhere, schema, substitution, toml, validation, values
 from buildkit.config.problems import Problem
-from buildkit.support import manual
 from buildkit.support.errors import ConfigError
 from buildkit.support.suggest import shown
 from buildkit.system import reading
@@ -75,7 +74,7 @@ def read(
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} not found",
-            hint=f"name the file with `--file`, or write one: {manual.page('images-toml')}",
+            hint="start a project with `buildkit init`, or name the file with `--file`",
         ) from error
     except OSError as error:
         raise ConfigError(

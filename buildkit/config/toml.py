@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from contextlib import suppress
@@ -26,6 +27,8 @@ INLINE = re.compile(r"Duplicate inline table key '(.*)'")
 YAML = re.compile(r"(?:---$|\s*-\s+\S|\s*[\w.-]+:(?:\s|$))")
 SAMPLES = "samples"
 """A key whose value may be a name or a table."""
+BARE = re.compile("[A-Za-z0-9_-]+")
+"""A key without quotes."""
 QUOTES = "\"'"
 DEPTHS = {"[": 1, "{": 1, "]": -1, "}": -1}
 MARKS = {
@@ -253,3 +256,21 @@ def _path(statement: str, there: Any) -> Where:
             path.append(len(there) - 1)
             there, written = there[-1], written[-1] if isinstance(written, list) else written
     return tuple(path)
+
+
+def as_toml(value: Any) -> str:
+    """A value as an author would write it; `-` for none, which TOML cannot write."""
+    match value:
+        case None:
+            return "-"
+        case dict():
+            inside = ", ".join(f"{_key(key)} = {as_toml(item)}" for key, item in value.items())
+            return f"{{ {inside} }}" if inside else "{}"
+        case list() | tuple():
+            return f"[{', '.join(map(as_toml, value))}]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if BARE.fullmatch(name) else json.dumps(name)

@@ -10,6 +10,7 @@ DISTRIBUTION = "sagemaker-buildkit"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 HERE = os.path.dirname(_PACKAGE)  # noqa: PTH120 - see page
 FOLDERS = {
+    "ci": "guide",
     "contract": "design",
     "images-toml": "reference",
     "networks": "guide",
@@ -40,14 +41,32 @@ def page(name: str, title: str = "") -> str:
     return f"{_pages()}/{end}{anchor}"
 
 
+def on_github() -> tuple[str, str] | None:
+    """The repository on GitHub, `owner/name`, and the commit that the tool was installed from."""
+    address, commit = _origin()
+    name = address.removeprefix("https://github.com/")
+    return (name, commit) if commit and name != address else None
+
+
 def _pages() -> str:
     """The address of the repository's files at the installed commit, else at the newest one."""
+    address, commit = _origin()
+    if commit:
+        return f"{address}/blob/{commit}"
+    from importlib import metadata  # noqa: PLC0415 - only errors need it
+
+    found = metadata.distribution(DISTRIBUTION)
+    urls = dict(url.split(", ", 1) for url in found.metadata.get_all("Project-URL") or ())
+    return f"{urls['Repository']}/blob/HEAD"
+
+
+def _origin() -> tuple[str, str]:
+    """The Git repository and the commit that the tool was installed from; empty if unknown."""
     from importlib import metadata  # noqa: PLC0415 - only errors need it
 
     found = metadata.distribution(DISTRIBUTION)
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     address, commit = origin.get("url", ""), origin.get("vcs_info", {}).get("commit_id")
-    if commit and address.startswith("https://"):
-        return f"{address.removesuffix('/').removesuffix('.git')}/blob/{commit}"
-    urls = dict(url.split(", ", 1) for url in found.metadata.get_all("Project-URL") or ())
-    return f"{urls['Repository']}/blob/HEAD"
+    if not commit or not address.startswith("https://"):
+        return "", ""
+    return address.removesuffix("/").removesuffix(".git"), commit

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from glob import escape
 from typing import TYPE_CHECKING
 
 from buildkit.support.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 RANDOM = "[a-z0-9_]" * 8
@@ -59,6 +59,35 @@ def check(path: Path, hint: str, more: int) -> None:
             file.flush()
     except OSError as error:
         raise ToolError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
+
+
+def create(new: Mapping[Path, bytes], more: Mapping[Path, bytes], hint: str = HINT) -> None:
+    """Create files with their folders, and append `more` to files that exist: all, or nothing.
+
+    Programs, which begin with `#!`, become executable. No file is overwritten, also none that
+    appears meanwhile. Raises ToolError.
+    """
+    with ExitStack() as undo:
+        for path, content in new.items():
+            with _translated(path, hint):
+                _create_folders(path.parent, undo)
+                mode = 0o777 if content.startswith(b"#!") else 0o666
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                undo.callback(path.unlink)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+        for path, content in more.items():
+            with _translated(path, hint), path.open("ab") as file:
+                undo.callback(os.truncate, path, path.stat().st_size)
+                file.write(content)
+        undo.pop_all()
+
+
+def _create_folders(folder: Path, undo: ExitStack) -> None:
+    if not folder.is_dir():
+        _create_folders(folder.parent, undo)
+        folder.mkdir()
+        undo.callback(folder.rmdir)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A script-mode training script: a random forest on CSV files with the label in the first column.
 
 Hyperparameters arrive as arguments, folders as SM_* variables. It also runs on a laptop:
-python train.py --train ../iris/training --model-dir /tmp/model
+python train.py --train FOLDER --model-dir /tmp/model
 """
 
 from __future__ import annotations

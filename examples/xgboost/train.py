@@ -1,6 +1,6 @@
 """A script-mode training script: boosted trees on CSV files with the label in the first column.
 
-It also runs on a laptop: python train.py --train ../iris/training --model-dir /tmp/model
+It also runs on a laptop: python train.py --train FOLDER --model-dir /tmp/model
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
     {"publish"},
     {"verify", "aliases", "build"},
     {"project", "engine", "ledger"},
-    {"ecr", "matrix", "records", "lock"},
+    {"ecr", "matrix", "records", "lock", "scaffold"},
     {"render", "contract", "registry", "prebuilt"},
     {"config"},
     {"model", "system", "amis"},
