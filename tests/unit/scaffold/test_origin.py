@@ -38,6 +38,7 @@ def taken(source: str, folder: Path) -> Target:
         ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", ("acme-1.2-1-1-cpu-py311", "1.2-1-1-cpu"), Purpose.BOTH, True),
         (f"{AWS}/huggingface-pytorch-training:2.0.0-transformers4.28.1-gpu-py310-cu118-ubuntu20.04", ("acme-4.28.1-1-gpu-py310", "4.28.1-1-gpu-py310"), Purpose.TRAINING, True),
         (f"{AWS}/pytorch-training:2.5.1-gpu-py311-cu124-ubuntu22.04-sagemaker", ("acme-1.0-gpu-py311", "1.0"), Purpose.TRAINING, False),
+        ("763104351884.dkr.ecr.eu-south-1.amazonaws.com/pytorch-training:2.5.1-cpu-py311", ("acme-1.0-cpu-py311", "1.0"), Purpose.TRAINING, False),  # another account there
         (f"{AWS}/nosuch:1", ("acme-1.0-cpu-py311", "1.0"), Purpose.BOTH, False),
         (f"{AWS}/pytorch-training:2.5.1-cpu-py311@sha256:{'0' * 64}", ("acme-1.0-cpu-py311", "1.0"), Purpose.TRAINING, False),
         ("public.ecr.aws/deep-learning-containers/pytorch-inference:2.5.1-gpu-py311", ("acme-1.0-gpu-py311", "1.0"), Purpose.INFERENCE, False),
