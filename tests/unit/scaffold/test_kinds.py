@@ -28,7 +28,7 @@ TARGETS = {
         *(f"acme-{version}-cpu-{py}" for version in ("1.6.1", "1.7.2") for py in ("py311", "py313")),
         *(f"acme-xgboost-3.2.0-cpu-{py}" for py in ("py311", "py313")),
     ],
-    "studio": ["acme-1.0-cpu-py312"],
+    "studio": ["acme-1.0-cpu-py313"],
 }  # fmt: skip
 
 
