@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from buildkit import cli
+from buildkit.scaffold.kinds import KINDS
 from buildkit.support import manual
 from buildkit.support.errors import Exit
 from buildkit.system import asking
+from tests.support.sources import ROOT
 
 Captured = pytest.CaptureFixture[str]
 
@@ -184,3 +188,27 @@ def test_the_end_of_answers_is_an_error(
 def test_without_an_images_toml_the_way_to_one_is_named(here: Path, capsys: Captured) -> None:
     assert cli.run(["list"]) == Exit.USAGE
     assert "hint: start a project with `buildkit init`" in capsys.readouterr().err
+
+
+def test_the_tutorial_shows_what_init_prints(here: Path, capsys: Captured) -> None:
+    page = (ROOT / "docs/guide/start.md").read_text()
+    shown = page.partition("$ buildkit init churn --kind script\n")[2].partition("```")[0]
+    assert cli.run(["init", "churn", "--kind", "script"]) == Exit.DONE
+    said = capsys.readouterr()
+    assert said.out + said.err == shown
+
+
+def test_a_shell_completes_kinds_and_files() -> None:
+    shell = ShellComplete(cli.cli, {}, "buildkit", "_BUILDKIT_COMPLETE")
+    assert [each.value for each in shell.get_completions(["init", "--kind"], "")] == [*KINDS]
+    (item,) = shell.get_completions(["init", "--from"], "docker/D")
+    assert (item.type, item.value) == ("file", "docker/D")
+
+
+def test_help_and_manual_name_every_kind(capsys: Captured) -> None:
+    assert cli.run(["init", "--help"]) == Exit.DONE
+    text = capsys.readouterr().out
+    page = (ROOT / "docs/reference/commands.md").read_text()
+    table = page.partition("\n| KIND |")[2].partition("\n\n")[0]
+    assert {*re.findall(r"^\| `(\w+)`", table, re.MULTILINE)} == {*KINDS}
+    assert all(f"\n  {kind:<10}  " in text for kind in KINDS)
