@@ -467,7 +467,7 @@ def test_a_file_that_cannot_be_images_toml_is_not_read(tmp_path: Path) -> None:
 def test_every_command_that_reads_a_project_has_the_flag(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    reads = {*cli.COMMANDS} - {"explain", "completion"}
+    reads = {*cli.COMMANDS} - {"init", "explain", "completion"}
     parts = {"config": ("show",), "repo": ("plan", "apply"), "cache": ("save", "load")}
     for name in reads:
         for words in [[name, part] for part in parts.get(name, ())] or [[name]]:
