@@ -37,6 +37,7 @@ GROUPS = {  # as `--help` lists them, in the order in which one uses them
         "render": "Write the Dockerfile of each target.",
         "build": "Build and test images; with --push, publish them.",
         "test": "Test images against the SageMaker contract.",
+        "run": "Train or serve with an image on this machine, as SageMaker does.",
         "push": "Publish images that are built and tested.",
         "verify-reproducible": "Build targets twice, and compare the images.",
     },
@@ -89,22 +90,27 @@ OF_OTHERS = {  # names from other tools -> the commands to use here
     "history": ("releases",),
     "images": ("list",),
     "info": ("doctor", "list"),
+    "invoke": ("run TARGET serve --invoke FILE",),
     "lint": ("list", "render --check"),
+    "local": ("run",),
     "log": ("releases",),
     "lookup": ("uri",),
     "ls": ("list",),
     "matrix": ("ci-matrix",),
     "new": ("init",),
     "newer": ("outdated",),
+    "predict": ("run TARGET serve --invoke FILE",),
     "prune": ("cache prune",),
     "publish": ("push",),
     "release": ("push", "releases"),
     "reproduce": ("verify-reproducible",),
     "revert": ("rollback",),
-    "run": ("test",),
+    "serve": ("run TARGET serve",),
+    "shell": ("run TARGET train --shell",),
     "status": ("build --plan", "doctor"),
     "tag": ("promote",),
     "targets": ("list",),
+    "train": ("run TARGET train",),
     "update": ("outdated", "lock"),
     "upgrade": ("outdated", "lock"),
     "validate": ("test", "list"),
@@ -186,6 +192,7 @@ def cli() -> None:
       buildkit build 'sklearn*'
       buildkit build --all --push
       buildkit test my-image:latest
+      buildkit run sklearn-1.7.2-cpu-py311 train
       buildkit explain SERVE-02
       buildkit rollback sklearn:latest-cpu-py311
       docker pull "$(buildkit uri sklearn-1.7.2-cpu-py311)"
@@ -197,7 +204,8 @@ def main() -> NoReturn:
     """Run the command line and exit.
 
     A second thread does the work. The main thread waits on a queue for its end or for a signal, so
-    a signal interrupts no code half-way. A second signal changes nothing.
+    a signal interrupts no code half-way. A second signal changes nothing, unless the work ends
+    itself after the first one: then the second interrupts it.
     """
     own = sockets.descriptors()
     news: SimpleQueue[object] = SimpleQueue()
@@ -207,7 +215,10 @@ def main() -> NoReturn:
         sys.stdout = Answer(sys.stdout)
     work = _Work(sys.argv[1:], news)
     work.start()
-    code = work.result() if _first(news) is work else _interrupted(work, own)
+    first = _first(news)
+    if first is not work and stopping.ask_gently():
+        first = _first(news)
+    code = work.result() if first is work else _interrupted(work, own)
     for number in stopping.INTERRUPTS:
         # Python restores default handlers on exit; a late signal would then kill the process.
         signal.signal(number, signal.SIG_IGN)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AT = ("samples",)
 PAIRS = {"channels": "channel", "hyperparameters": "hyperparameter", "environment": "environment"}
 """The keys of samples that are tables of names and values, and their options."""
-FOLDERS = ("model", "adapter")
+FOLDERS = ("code", "model", "adapter")
 """The keys of samples that are a folder, and their options."""
 TYPED = re.compile(r"(?P<file>.+?):\s*(?P<type>[\w.+-]+/[\w.+*-]+\s*(;.*)?)")
 """A file and its content type. A path may begin with a letter and a colon."""
@@ -58,6 +58,7 @@ class Given:
     hyperparameter: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
+    code: str | None = None
     model: str | None = None
     adapter: str | None = None
 
@@ -70,14 +71,20 @@ def _many(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", metavar=metavar, multiple=True, help=help_)
 
 
+CHANNEL = _many("channel", "NAME=PATH", "Put a folder or file into /opt/ml/input/data/NAME.")
+HYPERPARAMETER = _many("hyperparameter", "KEY=VALUE", "Set a hyperparameter of the training job.")
+ENVIRONMENT = _many(
+    "environment", "KEY=VALUE", "Set an environment variable of the job and the server."
+)
+
 OPTIONS = packed(
     "given",
     [each.name for each in fields(Given)],
     Given,
-    _many("channel", "NAME=PATH", "Put a folder or file into /opt/ml/input/data/NAME."),
+    CHANNEL,
     _many("payload", "FILE[:CONTENT-TYPE]", "Send this body to POST /invocations."),
-    _many("hyperparameter", "KEY=VALUE", "Set a hyperparameter of the training job."),
-    _many("environment", "KEY=VALUE", "Set an environment variable of the job and the server."),
+    HYPERPARAMETER,
+    ENVIRONMENT,
     _many("header", "'NAME: VALUE'", "Send this header with each payload."),
     click.option(
         "--model",
@@ -91,6 +98,21 @@ OPTIONS = packed(
     ),
 )
 """All options of samples, which a command gets as one value."""
+OF_A_RUN = packed(
+    "given",
+    ("channel", "hyperparameter", "environment", "code"),
+    Given,
+    CHANNEL,
+    HYPERPARAMETER,
+    ENVIRONMENT,
+    click.option(
+        "--code",
+        metavar="FOLDER",
+        help="Put these files into /opt/ml/code of a training job, or /opt/ml/model/code of a "
+        "server.",
+    ),
+)
+"""The options of samples for one run of an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +145,7 @@ def on_top(given: Given, lent: Samples, folder: Path) -> Samples:
         hyperparameters=_over(lent.hyperparameters, new.hyperparameters),
         channels=_over(lent.channels, new.channels),
         environment=_over(lent.environment, new.environment),
+        code=new.code or lent.code,
         model=new.model or lent.model,
         adapter=new.adapter or lent.adapter,
         payloads=tuple(payloads),
@@ -206,12 +229,18 @@ def _malformed(given: Given) -> Iterator[Problem]:
             yield Problem(path=(*AT, "header", text), message="no `:` between name and value")
 
 
+def _command() -> str:
+    """The running command, as it is typed."""
+    context = click.get_current_context(silent=True)
+    return "buildkit test" if context is None else context.command_path
+
+
 def _refuse(given: Given, problems: Sequence[Problem]) -> None:
     if lines := dict.fromkeys(_line(given, each) for each in problems):
         raise UsageError(
             f"{count(len(lines), 'problem')} with the samples on the command line",
             details="\n".join(lines),
-            hint="`buildkit test --help` shows the form of each option",
+            hint=f"`{_command()} --help` shows the form of each option",
         )
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildkit import pipeline
-from buildkit.commands import complete, options, summary
+from buildkit.commands import complete, options, subjects, summary
 from buildkit.commands import samples as samples_of
 from buildkit.contract import clauses, suite
 from buildkit.engine import engine
-from buildkit.model import names
 from buildkit.model.features import Feature
 from buildkit.model.target import Profile, Purpose, Samples
 from buildkit.support.errors import UsageError
@@ -128,7 +127,7 @@ def command(**values: Any) -> int:
     _refuse_unchecked(arguments.depth)
     report_files.refuse(arguments.junit_file, arguments.html_file)
     project = _project(arguments)
-    targets = () if project is None else _targets(project, arguments.scope)
+    targets = () if project is None else subjects.targets(project, arguments.scope)
     if project is not None and targets:
         return _end_of_targets(project, targets, arguments, asked)
     return _end_of_image(project, arguments)
@@ -166,7 +165,9 @@ def _end_of_targets(
 
 def _end_of_image(project: Project | None, arguments: Arguments) -> Exit:
     """Test one image of the engine, and report how it ended."""
-    image = _image(arguments.scope.select, None if project else arguments.scope.file)
+    missing = None if project else arguments.scope.file
+    others = ", or `buildkit test --all` for targets"
+    image = subjects.image(arguments.scope.select, missing, "test", others)
     itself = subject_of.itself(project, image)
     lender = project.select((arguments.samples,))[0] if project and arguments.samples else None
     source = lender or itself
@@ -209,29 +210,3 @@ def _refuse_unchecked(depth: Depth) -> None:
             raise UsageError(
                 f"clause {each} is not in the profile `smoke`", hint="leave out `--profile`"
             )
-
-
-def _targets(project: Project, scope: Scope) -> Sequence[Target]:
-    """The targets that the command line names; none if it names an image."""
-    patterns = scope.patterns
-    if any(names.means(p, each.name, each.id) for each in project.targets for p in patterns):
-        return scope.targets(project)
-    return ()
-
-
-def _image(subject: Sequence[str], missing: Path | None) -> str:
-    """The image to test. Raises UsageError. `missing`: images.toml, if it does not exist."""
-    if len(subject) != 1:
-        raise UsageError(
-            f"`buildkit test` takes one image at a time, but you named {len(subject)}",
-            hint="`buildkit test IMAGE` for each, or `buildkit test --all` for targets",
-        )
-    try:
-        return names.image(subject[0])
-    except ValueError as error:
-        if missing:
-            raise UsageError(
-                f"`{subject[0]}` is not an image, and {missing} not found, so no target matches",
-                hint="run the command in the folder of images.toml, or pass `--file`",
-            ) from error
-        raise UsageError(str(error), hint="`buildkit list` shows the targets") from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from buildkit.contract.engine import Entry
 from buildkit.support import streams
@@ -72,6 +74,23 @@ class Archive:
             elif child.is_file():
                 self._copy(inner, child)
 
+    def packed(self, name: str, path: Path) -> None:
+        """What a .tar.gz holds, below a folder. Raises as `unpack` does."""
+        self.folder(name)
+        with tarfile.open(path) as source:
+            for member in source:
+                if (inner := _within(member)) is not None:
+                    linked = f"{name}/{inner.linkname}" if member.islnk() else inner.linkname
+                    file = source.extractfile(member) if member.isreg() else None
+                    self._tar.addfile(
+                        inner.replace(name=f"{name}/{inner.name}", linkname=linked), file
+                    )
+
+    def discard(self) -> None:
+        """Close an archive that nobody reads."""
+        self._tar.close()
+        self._buffer.close()
+
     def chunks(self) -> Iterator[bytes]:
         """The whole archive. It can be read only once."""
         self._tar.close()
@@ -92,14 +111,14 @@ class Archive:
         self._tar.addfile(member)
 
 
-def _opened(chunks: Iterable[bytes]) -> tarfile.TarFile:
+def _opened(chunks: Iterable[bytes], largest: int = 0) -> tarfile.TarFile:
     """An archive that is read once, in order."""
-    return tarfile.open(fileobj=streams.file(_limited(chunks)), mode="r|")
+    return tarfile.open(fileobj=streams.file(_limited(chunks, largest)), mode="r|")
 
 
-def _limited(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same chunks, up to a limit of size and time."""
-    left, until = LARGEST, time.monotonic() + MOST_SECONDS
+def _limited(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
+    """The same chunks, up to a limit of time, and of size: `largest`, but not less than LARGEST."""
+    left, until = max(largest, LARGEST), time.monotonic() + MOST_SECONDS
     for chunk in chunks:
         left -= len(chunk)
         if left < 0 or time.monotonic() > until:
@@ -141,27 +160,122 @@ def _members(chunks: Iterable[bytes]) -> Iterator[Entry]:
             )
 
 
-def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
-    """Write the files and folders of a folder's archive as a .tar.gz, with relative names.
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """What `pack` wrote: the number of files, their bytes, and the names that were left out.
 
-    An archive of more than `largest` bytes, or one that cannot be read, leaves no file.
+    `outside` are links that lead out of the folder, and devices; `twice` are files that an earlier
+    archive has with another content.
     """
-    left = largest
+
+    files: int
+    size: int
+    outside: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
+
+
+def pack(sources: Iterable[Iterable[bytes]], target: Path, largest: int = LARGEST) -> Packed:
+    """Write what archives of one folder hold as one .tar.gz, with names relative to the folder.
+
+    Raises tarfile.TarError for more than `largest` bytes, and for one that cannot be read.
+    """
+    size, outside, twice = 0, [], []
+    seen: dict[str, str] = {}
+    with tarfile.open(target, mode="w:gz", compresslevel=1) as packed:
+        for chunks in sources:
+            with _opened(chunks, largest) as source:
+                for number, member in enumerate(source):
+                    size += member.size
+                    if size > largest or number >= MOST:
+                        raise tarfile.ReadError("the tree is too large to be kept")
+                    parts = PurePosixPath(member.name).parts
+                    if (inner := _within(member, parts[:1])) is None:
+                        outside += [member.name] if len(parts) > 1 else []
+                        continue
+                    file = _Read(source.extractfile(member) if member.isreg() else None)
+                    if inner.name not in seen:
+                        packed.addfile(inner, cast("IO[bytes]", file))
+                        seen[inner.name] = file.rest()
+                    elif file.rest() != seen[inner.name]:
+                        twice.append(inner.name)
+    files = sum(digest != "" for digest in seen.values())
+    return Packed(files=files, size=size, outside=tuple(outside), twice=tuple(twice))
+
+
+class _Read:
+    """A file that is read once, and then has a digest; None is no file, whose digest is empty."""
+
+    def __init__(self, file: IO[bytes] | None) -> None:
+        self._file = file
+        self._total = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        part = b"" if self._file is None else self._file.read(size)
+        self._total.update(part)
+        return part
+
+    def rest(self) -> str:
+        """Read what is left. Returns the digest of all."""
+        while self.read(CHUNK):
+            pass
+        return "" if self._file is None else self._total.hexdigest()
+
+
+def _within(member: tarfile.TarInfo, top: tuple[str, ...] = ()) -> tarfile.TarInfo | None:
+    """A member by its name below `top`, owned by root. None if it or its link leads elsewhere."""
+    name = _below(member.name, top)
+    if name is None or not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        return None
+    linked: str | None = member.linkname
+    if member.islnk():
+        linked = _below(member.linkname, top)
+    elif member.issym() and not _stays(name, member.linkname):
+        linked = None
+    if linked is None:
+        return None
+    facts = {"name": name, "linkname": linked, "uid": 0, "gid": 0, "uname": "", "gname": ""}
+    return member.replace(**facts)  # type: ignore[arg-type]
+
+
+def _below(name: str, top: tuple[str, ...]) -> str | None:
+    parts = PurePosixPath(name).parts
+    if parts[: len(top)] != top:
+        return None
+    inner = PurePosixPath(*parts[len(top) :])
+    return None if inner.is_absolute() or ".." in inner.parts or not inner.parts else str(inner)
+
+
+def _stays(name: str, linked: str) -> bool:
+    """Whether a link leads to a place in its tree, whichever links that place is below."""
+    parts, depth = PurePosixPath(linked).parts, len(PurePosixPath(name).parts) - 1
+    up = next((number for number, part in enumerate(parts) if part != ".."), len(parts))
+    return up <= depth and not linked.startswith("/") and ".." not in parts[up:]
+
+
+def unpack(path: Path, folder: Path) -> int:
+    """Write the files of a .tar.gz below a folder. Returns the number of links, which are left out.
+
+    Raises tarfile.TarError, and the errors of a broken gzip file.
+    """
+    links = 0
+    with tarfile.open(path) as source:
+        for member in source:
+            inner = _within(member)
+            if inner is None or member.issym():
+                links += 1
+            elif member.isdir():
+                (folder / inner.name).mkdir(parents=True, exist_ok=True)
+            elif (file := source.extractfile(member)) is not None:
+                (folder / inner.name).parent.mkdir(parents=True, exist_ok=True)
+                with (folder / inner.name).open("wb") as copy:
+                    shutil.copyfileobj(file, copy)
+    return links
+
+
+def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:
+    """The same for one archive. One that is too large, or cannot be read, leaves no file."""
     try:
-        with (
-            _opened(chunks or ()) as source,
-            tarfile.open(target, mode="w:gz", compresslevel=1) as packed,
-        ):
-            for number, member in enumerate(source):
-                left -= member.size
-                if left < 0 or number >= MOST:
-                    raise tarfile.ReadError("the tree is too large to be kept")
-                name = PurePosixPath(*PurePosixPath(member.name).parts[1:])
-                if name.is_absolute() or ".." in name.parts or not name.parts:
-                    continue
-                if member.isfile() or member.isdir():
-                    file = source.extractfile(member)
-                    packed.addfile(member.replace(name=str(name), uname="", gname=""), file)
+        pack([chunks or ()], target, largest)
     except tarfile.TarError:
         target.unlink(missing_ok=True)
 

@@ -115,7 +115,8 @@ class Start:
     to the outside. `ports` are those that it is reached at. `beside` is the id of a
     container whose network it shares. `memory` in bytes, `cpus` in processors, `scratch` the
     paths that are file systems in memory. `terminal`: it has one, and an open input, which
-    SageMaker never gives (RUN-07).
+    SageMaker never gives (RUN-07). `input`: it has an open input only. `gpus`: it gets all GPUs
+    of the engine, which an image otherwise gets only if it asks for them.
     """
 
     command: tuple[str, ...] = ()
@@ -133,6 +134,8 @@ class Start:
     memory: int | None = None
     shared_memory: bool = True
     terminal: bool = False
+    input: bool = False
+    gpus: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ def of_start(start: Start) -> dict[str, Any]:
         ],
         "read_only": start.read_only,
         "tty": start.terminal,
-        "stdin_open": start.terminal,
+        "stdin_open": start.terminal or start.input,
         "tmpfs": dict.fromkeys(start.scratch, "size=512m,mode=1777,exec"),
         "nano_cpus": None if start.cpus is None else int(start.cpus * 1e9),
         "user": start.user,

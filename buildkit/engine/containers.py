@@ -202,6 +202,15 @@ class Container:
                 found.append(Line(at=at, text=text.removesuffix("\r")[:LINE_WIDTH]))
         return tuple(found)
 
+    def follow(self) -> Iterator[bytes]:
+        """What it prints, in pieces, until it ends. Raises one of BROKEN."""
+        following = {"follow": 1, "stdout": 1, "stderr": 1}
+        path = f"containers/{self.id}/logs"
+        with streamed(self._api, path, params=following, timeout=None) as answer:
+            stream = cast("IO[bytes]", answer.raw)
+            while header := stream.read(HEADER):
+                yield stream.read(int.from_bytes(header[4:], "big"))
+
     def processes(self) -> tuple[Process, ...]:
         with suppress(docker.errors.APIError):  # it has ended
             rows: Any = self.docker.top(ps_args="-eo pid,stat,args")["Processes"]

@@ -218,7 +218,7 @@ class Engine:
             created = self.client.containers.create(
                 image,
                 labels=self.labels(),
-                device_requests=self._devices(image),
+                device_requests=self._devices(image, start),
                 **container_options.of_start(start),
                 **container_options.bounds(memory=memory, file_size=self.guard.limit),
                 **self._connection(start, host),
@@ -270,13 +270,14 @@ class Engine:
         served = Kind.ASKED if self.local else Kind.PUBLISHED
         return ((self.networks.of(served if start.ports else Kind.SEALED), ()),)
 
-    def _devices(self, image: str) -> list[DeviceRequest]:
-        """All GPUs, if the image asks for them in the way of NVIDIA's container toolkit."""
+    def _devices(self, image: str, start: Start) -> list[DeviceRequest]:
+        """All GPUs, for an image that asks for them as NVIDIA's container toolkit defines it."""
         if not self.gpus:
             return []
         variables = self.client.images.get(image).attrs["Config"].get("Env") or ()
         asked = any(pair.startswith("NVIDIA_VISIBLE_DEVICES=") for pair in variables)
-        return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if asked else []
+        wanted = asked or start.gpus
+        return [DeviceRequest(count=-1, capabilities=[["gpu"]])] if wanted else []
 
 
 def _publish_on(host: str) -> str:
@@ -289,17 +290,18 @@ def _publish_on(host: str) -> str:
 
 
 @contextmanager
-def connect() -> Iterator[Engine]:
+def connect(disk: int = limits.DISK, memory_share: float = limits.MEMORY_SHARE) -> Iterator[Engine]:
     """The engine that the docker CLI uses. Raises ToolError if it does not answer.
 
-    In the end, what the run has left in the engine is removed, or listed if it cannot be removed.
+    A container may use `disk` bytes, and `memory_share` of the engine's memory. In the end, what
+    the run has left in the engine is removed, or listed if it cannot be removed.
     """
     where, builder = endpoint()
     run = uuid.uuid4().hex[:12]
     sweeper = leftovers.Sweeper(connect=partial(_client, where), endpoint=where, run=run)
     with _hello(where) as (client, info), stopping.using(sweeper):
         leftovers.sweep_the_dead(client)
-        watch = limits.Guard(client=client, run=run, limit=limits.DISK)
+        watch = limits.Guard(client=client, run=run, limit=disk)
         with closing(watch), closing(sweeper):
             yield Engine(
                 client=client,
@@ -308,7 +310,7 @@ def connect() -> Iterator[Engine]:
                 containerd=any("containerd" in str(v) for _, v in info.get("DriverStatus") or ()),
                 labels=sweeper.labels,
                 held=sweeper.name,
-                memory=int(info["MemTotal"] * limits.MEMORY_SHARE),
+                memory=int(info["MemTotal"] * memory_share),
                 local=is_local(where, info),
                 gpus="nvidia" in info.get("Runtimes", {}),
                 guard=watch,

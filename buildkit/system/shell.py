@@ -129,6 +129,18 @@ def limited(*argv: str, seconds: float) -> Said:
     return Said(code=process.returncode, stdout=stdout, stderr=stderr)
 
 
+def attached(*argv: str) -> int:
+    """Run a command that has the terminal, input and output of this process. Returns its code.
+
+    Raises ToolError if the command does not exist.
+    """
+    stopping.check()
+    try:
+        return subprocess.run(argv, check=False).returncode
+    except FileNotFoundError as error:
+        raise _missing(argv[0]) from error
+
+
 def _missing(program: str) -> ToolError:
     return ToolError(
         f"`{program}` is not installed", hint=f"install `{program}`, or add it to PATH"

@@ -36,6 +36,7 @@ class Engine(Protocol):
 
 _asked = threading.Event()
 _engines: list[Engine] = []
+_gentle: list[threading.Event] = []
 
 
 def begin() -> None:
@@ -45,6 +46,28 @@ def begin() -> None:
 
 def is_asked() -> bool:
     return _asked.is_set()
+
+
+@contextmanager
+def gently() -> Iterator[threading.Event]:
+    """In this context, the first signal only sets the event: the work ends itself in its own way.
+
+    The second signal interrupts the run.
+    """
+    asked = threading.Event()
+    _gentle.append(asked)
+    try:
+        yield asked
+    finally:
+        _gentle.remove(asked)
+
+
+def ask_gently() -> bool:
+    """Ask the work to end itself. False if it does not, or was asked before."""
+    waiting = [each for each in _gentle if not each.is_set()]
+    for each in waiting:
+        each.set()
+    return bool(waiting)
 
 
 def check() -> None:

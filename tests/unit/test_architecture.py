@@ -21,7 +21,7 @@ LAYERS = (  # a package may import only from lower rows; names on one row never 
     {"cli"},
     {"commands"},
     {"spec"},
-    {"pipeline", "uri", "diff", "ci", "reproduce", "outdated", "catalogue", "doctor"},
+    {"pipeline", "uri", "diff", "ci", "reproduce", "outdated", "catalogue", "doctor", "run"},
     {"recording", "plan"},
     {"publish"},
     {"verify", "aliases", "build"},

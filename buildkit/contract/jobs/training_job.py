@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 ROOT = "/opt/ml"
 NAME = "buildkit-test"
-ENVIRONMENT = {
-    "TRAINING_JOB_NAME": NAME,
-    "TRAINING_JOB_ARN": f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{NAME}",
-    "AWS_REGION": "us-east-1",
-}
+
+
+def variables(name: str) -> dict[str, str]:
+    """The variables of the training job with a name."""
+    return {
+        "TRAINING_JOB_NAME": name,
+        "TRAINING_JOB_ARN": f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+ENVIRONMENT = variables(NAME)
 FOLDERS = ("input/config", "input/data", "model", "output/data")
 CACHE = "sagemaker/warmpoolcache"
 WARM_POOL = {"SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY": f"{ROOT}/{CACHE}"}
@@ -119,13 +126,13 @@ class Job:
         }
 
 
-def of(samples: Samples) -> Job:
+def of(samples: Samples, name: str = NAME) -> Job:
     """The job of one host on samples."""
     return Job(
         hyperparameters=dict(samples.hyperparameters),
         channels=tuple(Channel(name=name, path=Path(path)) for name, path in samples.channels),
         code=None if samples.code is None else Path(samples.code),
-        environment={**ENVIRONMENT, **dict(samples.environment)},
+        environment={**variables(name), **dict(samples.environment)},
     )
 
 

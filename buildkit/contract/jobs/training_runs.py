@@ -188,19 +188,20 @@ def laid_out(
     """A container whose `/opt/ml` is laid out, not yet started."""
     with ExitStack() as stack:
         volume = volume or stack.enter_context(bench.engine.volume())
-        start = replace(
-            start,
-            mounts=(Mount(volume=volume, path=training_job.ROOT), *start.mounts),
-            environment={
-                **dict(bench.subject.samples.environment),
-                **work.environment,
-                **start.environment,
-            },
-            hostname=None if start.beside else start.hostname or work.host,
-        )
+        start = starting(work, start, volume, dict(bench.subject.samples.environment))
         container = stack.enter_context(bench.engine.container(bench.subject.image, start))
         container.put(training_job.ROOT, work.archive())
         yield container
+
+
+def starting(work: Work, start: Start, volume: str, more: Mapping[str, str]) -> Start:
+    """How a job with a volume as `/opt/ml` is started; it may replace variables of `more`."""
+    return replace(
+        start,
+        mounts=(Mount(volume=volume, path=training_job.ROOT), *start.mounts),
+        environment={**more, **work.environment, **start.environment},
+        hostname=None if start.beside else start.hostname or work.host,
+    )
 
 
 def finish(bench: Bench, container: Container, *, then: Then | None = None) -> Run:

@@ -1,0 +1,1 @@
+"""An image at work on this machine, as SageMaker runs it: `buildkit run`."""
