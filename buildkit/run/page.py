@@ -35,7 +35,7 @@ LARGEST_SAMPLE = 256 * 1024
 """Bytes of a sample that the page offers to edit."""
 HOP = {
     "connection", "content-length", "host", "keep-alive", "proxy-authenticate", "te", "trailer",
-    "transfer-encoding", "upgrade", "date", "server",
+    "transfer-encoding", "upgrade",
 }  # fmt: skip
 """Headers of one connection, which are not passed on."""
 OF_A_BROWSER = ("sec-", "cookie", "origin", "referer", "user-agent", "accept-", MARK.lower())
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         self, status: int, body: bytes, kind: str, more: Mapping[str, str] | None = None
     ) -> None:
         with suppress(OSError):  # the browser is gone
-            self.send_response(status)
+            self.send_response_only(status)  # the container names itself
             for name, value in {"Content-Type": kind, **(more or {})}.items():
                 self.send_header(name, value)
             self.send_header("X-Content-Type-Options", "nosniff")

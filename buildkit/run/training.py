@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,13 +156,15 @@ def _laid_out(engine: Engine, image: Image, job: Job, start: Start) -> Iterator[
 def _run(
     image: Image, engine: Engine, containers: Mapping[str, Container], asked: threading.Event
 ) -> Ending:
+    with ThreadPoolExecutor(max_workers=len(containers)) as pool:  # the hosts look for each other
+        refusals = pool.map(partial(machine.refused, image.bench(engine)), containers.values())
+    if found := [str(refusal) for refusal in refusals if refusal is not None]:
+        raise ContractError(
+            f"the engine cannot start `train`: {found[0]}",
+            hint="`buildkit explain RUN-01` says how SageMaker starts an image",
+        )
     with ExitStack() as shown:
         for name, container in containers.items():
-            if (refusal := machine.refused(image.bench(engine), container)) is not None:
-                raise ContractError(
-                    f"the engine cannot start `train`: {refusal}",
-                    hint="`buildkit explain RUN-01` says how SageMaker starts an image",
-                )
             shown.enter_context(logs.shown(container, name))
         ending = Ending(containers=containers, seconds=endings.STOP_SECONDS, asked=asked)
         ending.wait()

@@ -89,7 +89,7 @@ class Browser:
         os.close(self._in)
         os.close(self._out)
 
-    def open(self, page: Path, *, width: int, scheme: str, media: str = "screen") -> None:
+    def open(self, page: Path | str, *, width: int, scheme: str, media: str = "screen") -> None:
         phone = width < 600
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -98,7 +98,7 @@ class Browser:
         wish = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", media=media, features=[wish])
         self._events.clear()
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while not self._seen("Page.loadEventFired"):
             self._events.append(self._read())
 
