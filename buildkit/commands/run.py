@@ -103,11 +103,12 @@ def command(**values: Any) -> int:
             )
         image = _image(arguments, docker)
         images.need(image, arguments.program)
-        if arguments.shell:
-            return run_shell.run(arguments, docker, image)
-        if arguments.program == TRAIN:
-            return run_train.run(arguments, docker, image)
-        return run_serve.run(arguments, docker, image)
+        with images.explained(arguments.program):
+            if arguments.shell:
+                return run_shell.run(arguments, docker, image)
+            if arguments.program == TRAIN:
+                return run_train.run(arguments, docker, image)
+            return run_serve.run(arguments, docker, image)
 
 
 def _refuse(arguments: Arguments) -> None:

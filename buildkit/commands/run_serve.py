@@ -14,9 +14,11 @@ import click
 
 from buildkit.commands.samples import TYPES
 from buildkit.contract.checks import Broken
+from buildkit.contract.hosting import starting
 from buildkit.contract.hosting.client import OK
 from buildkit.contract.hosting.server import named, request_headers
 from buildkit.model.target import Payload
+from buildkit.run import image as images
 from buildkit.run import page, relay, serving, training
 from buildkit.support.errors import ContractError, Exit, UsageError
 from buildkit.system import console, stopping
@@ -39,8 +41,21 @@ def model_of(arguments: Arguments, image: Image) -> Model:
     return serving.model_of(image, arguments.model, code)
 
 
+def with_script(arguments: Arguments, image: Image) -> Image:
+    """The image with the variables that SageMaker's SDK sets for the script in `--code`."""
+    code = arguments.given.code
+    script = images.script_of(code, image.samples.environment, "inference.py")
+    if script is None:
+        return image
+    console.step(SERVE, f"{images.PROGRAM.upper()}={script}, the script in {code}")
+    code_of = f"{starting.MODEL}/code"
+    return image.with_variables(
+        {images.PROGRAM.upper(): script, "SAGEMAKER_SUBMIT_DIRECTORY": code_of}
+    )
+
+
 def run(arguments: Arguments, docker: Engine, image: Image) -> Exit:
-    model = model_of(arguments, image)
+    model, image = model_of(arguments, image), with_script(arguments, image)
     how = training.How(gpus=arguments.gpus, isolated=arguments.network_isolation)
     if arguments.invoke is not None:
         payload = _payload(arguments, image, arguments.invoke)

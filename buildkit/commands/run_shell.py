@@ -31,6 +31,7 @@ def run(arguments: Arguments, docker: Engine, image: Image) -> Exit:
         else:
             start = shell.instead_of(starting.SERVE)
             model = run_serve.model_of(arguments, image)
+            image = run_serve.with_script(arguments, image)
             container = stack.enter_context(serving.laid_out(docker, image, model, how, start))
         shell.attach(container, docker, image, arguments.program)
     return Exit.DONE

@@ -41,7 +41,9 @@ def run(arguments: Arguments, docker: Engine, image: Image) -> Exit:
 
 def with_script(image: Image) -> Image:
     """The image with the script of `--code` named, if the folder leaves no choice."""
-    if (script := images.script_of(image.samples)) is None:
+    samples = image.samples
+    given = (*samples.hyperparameters, *samples.environment)
+    if (script := images.script_of(samples.code, given, "train.py")) is None:
         return image
     console.step(TRAIN, f"{images.PROGRAM}={script}, the script in {image.samples.code}")
     return image.with_hyperparameter(images.PROGRAM, script)

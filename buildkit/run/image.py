@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildkit.config import boundary
+from buildkit.contract.checks import TooBusy
+from buildkit.contract.engine import Unfit
 from buildkit.contract.scenario import Bench, Subject
 from buildkit.model.target import Purpose, Samples
-from buildkit.support.errors import NothingSelectedError, ToolError, UsageError
+from buildkit.support.errors import ContractError, NothingSelectedError, ToolError, UsageError
 from buildkit.verify import subject as subject_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from buildkit.engine.engine import Engine
     from buildkit.model.target import Target
     from buildkit.project import Project
@@ -50,6 +54,11 @@ class Image:
     def with_hyperparameter(self, name: str, value: str) -> Image:
         more = (*self.samples.hyperparameters, (name, value))
         return self.with_samples(replace(self.samples, hyperparameters=more))
+
+    def with_variables(self, more: Mapping[str, str]) -> Image:
+        """The image with variables, unless its samples have them."""
+        environment = {**more, **dict(self.samples.environment)}
+        return self.with_samples(replace(self.samples, environment=tuple(environment.items())))
 
     def with_samples(self, samples: Samples) -> Image:
         return replace(self, samples=samples)
@@ -115,15 +124,34 @@ def need(image: Image, program: str) -> None:
         )
 
 
-def script_of(samples: Samples) -> str | None:
-    """The script to run in the folder of `--code`, if nothing names it and there is one choice."""
-    named = {name for name, _ in (*samples.hyperparameters, *samples.environment)}
-    if samples.code is None or {PROGRAM, PROGRAM.upper()} & named:
+def script_of(code: str | None, given: Iterable[tuple[str, str]], preferred: str) -> str | None:
+    """The script of `--code`: the preferred one, else the only one; None if something names it.
+
+    `given` are hyperparameters and variables.
+    """
+    named = {name for name, _ in given}
+    if code is None or {PROGRAM, PROGRAM.upper()} & named:
         return None
-    found = sorted(p.name for p in Path(samples.code).iterdir() if p.suffix in SCRIPTS)
-    if "train.py" in found:
-        return "train.py"
+    found = sorted(each.name for each in Path(code).iterdir() if each.suffix in SCRIPTS)
+    if preferred in found:
+        return preferred
     return found[0] if len(found) == 1 else None
+
+
+@contextmanager
+def explained(program: str) -> Iterator[None]:
+    """Raises ContractError and ToolError for what the parts of the suite report to the suite."""
+    try:
+        yield
+    except Unfit as error:
+        raise ContractError(
+            f"the image does not fit `{program}`: {error}",
+            hint="`buildkit test` shows what SageMaker demands of an image",
+        ) from error
+    except TooBusy as error:
+        raise ToolError(
+            str(error), hint="free memory, disk or processes of the engine, then rerun the command"
+        ) from error
 
 
 def near(path: Path) -> str:

@@ -146,7 +146,8 @@ def healthy(container: Container, image: Image, asked: threading.Event | None = 
 
     def say(waits: str) -> None:
         if pace.due():
-            console.step(NAME, f"{waits} ({time.monotonic() - began:.0f} s)", dim=True)
+            said = waits.replace("GET /ping got no whole answer: ", "")
+            console.step(NAME, f"{said} ({time.monotonic() - began:.0f} s)", dim=True)
 
     def still_runs() -> bool:
         return not asked.is_set() and container.wait(0) is None

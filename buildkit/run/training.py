@@ -17,7 +17,7 @@ from buildkit.contract.jobs import endings, training_job, training_runs
 from buildkit.run import kept, logs
 from buildkit.run.ending import Ending
 from buildkit.run.image import near
-from buildkit.support.amounts import count
+from buildkit.support.amounts import count, size
 from buildkit.support.errors import ContractError
 from buildkit.system import stopping
 
@@ -83,7 +83,8 @@ def described(image: Image) -> Iterator[str]:
     """What the job gets, a line for each channel."""
     for name, path in image.samples.channels:
         files = training_job.files_of(Path(path))
-        yield f"channel {name}: {near(Path(path))} ({count(len(files), 'file')})"
+        held = size(sum(each.stat().st_size for each in files))
+        yield f"channel {name}: {near(Path(path))} ({count(len(files), 'file')}, {held})"
     if image.samples.code is not None:
         yield f"code: {near(Path(image.samples.code))}"
     if given := image.samples.hyperparameters:

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildkit.contract.checks import TooBusy
+from buildkit.contract.engine import Unfit
 from buildkit.model.target import Payload, Purpose, Samples
 from buildkit.run import image as images
 from buildkit.run import serving, training
 from buildkit.run.image import Image
-from buildkit.support.errors import UsageError
+from buildkit.support.errors import ContractError, ToolError, UsageError
 from tests.support import projects
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from buildkit.support.errors import BuildkitError
 
 
 def an_image(folder: Path, purpose: Purpose = Purpose.BOTH, **samples: object) -> Image:
@@ -39,6 +43,7 @@ def kept_model(folder: Path) -> Path:
         (["one.py", "two.py"], (), None),
         (["README.md"], (), None),
         (["train.py"], (("sagemaker_program", "other.py"),), None),
+        (["train.py"], (("SAGEMAKER_PROGRAM", "other.py"),), None),
     ],
 )
 def test_the_script_of_a_folder_is_named_only_if_there_is_no_choice(
@@ -46,9 +51,28 @@ def test_the_script_of_a_folder_is_named_only_if_there_is_no_choice(
 ) -> None:
     for name in files:
         (tmp_path / name).write_text("")
-    samples = Samples(code=str(tmp_path), hyperparameters=hyperparameters)
-    assert images.script_of(samples) == wanted
-    assert images.script_of(replace(samples, code=None)) is None
+    assert images.script_of(str(tmp_path), hyperparameters, "train.py") == wanted
+    assert images.script_of(None, hyperparameters, "train.py") is None
+
+
+def test_variables_of_the_samples_stay(tmp_path: Path) -> None:
+    image = an_image(tmp_path, environment=(("A", "own"),))
+    found = dict(image.with_variables({"A": "x", "B": "y"}).samples.environment)
+    assert found == {"A": "own", "B": "y"}
+
+
+@pytest.mark.parametrize(
+    ("reported", "error"),
+    [
+        (Unfit("/opt/ml is a file"), ContractError),
+        (TooBusy("no process can start"), ToolError),
+    ],
+)
+def test_what_the_suite_would_report_is_an_error(
+    reported: Exception, error: type[BuildkitError]
+) -> None:
+    with pytest.raises(error, match=str(reported)), images.explained("train"):
+        raise reported
 
 
 @pytest.mark.parametrize("name", ["sklearn-1.7.2-cpu-py311", "host:5000/a/b_c:1.0", "x" * 200])

@@ -18,6 +18,7 @@ from buildkit.run import page, relay
 from buildkit.run.image import Image
 from buildkit.run.serving import Server
 from buildkit.support.errors import ToolError
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,24 @@ def test_what_comes_to_the_port_goes_to_the_container_and_back() -> None:
                 assert (status, body) == (201, b"y" + b"x" * size)
         with pytest.raises(OSError, match="refused"):
             post(port, b"")
+
+
+def test_either_side_may_say_that_it_has_sent_all() -> None:
+    with closing(socket.create_server((relay.LOOPBACK, 0))) as server:
+
+        def answer() -> None:
+            with closing(server.accept()[0]) as connected:
+                connected.settimeout(HANG)
+                said = b"".join(iter(lambda: connected.recv(10), b""))
+                connected.sendall(said[::-1])
+
+        threading.Thread(target=answer, daemon=True).start()
+        with relay.listening(None, 0) as door, relay.between(door, server.getsockname()):
+            address = door.getsockname()
+            with closing(socket.create_connection(address, timeout=HANG)) as caller:
+                caller.sendall(b"abc")
+                caller.shutdown(socket.SHUT_WR)
+                assert b"".join(iter(lambda: caller.recv(10), b"")) == b"cba"
 
 
 def test_without_a_server_the_connection_is_closed() -> None:
