@@ -124,8 +124,10 @@ def laid_out(model: Path | None, code: Path | None) -> Iterator[bytes]:
             made.packed(MODEL, model)
         except BROKEN as error:
             made.discard()
+            # Python names each format that it has tried.
+            said = str(error).partition(" - ")[0]
             raise UsageError(
-                f"{model} is not a readable .tar.gz: {error}",
+                f"{model} is not a readable .tar.gz: {said}",
                 hint="pass a folder or a model.tar.gz to `--model`",
             ) from error
     if code is not None:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import tarfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.support.real import Local, Project
+    from tests.e2e.support.running import Running
 
 SLOW = """\
     import os, time
@@ -52,6 +54,16 @@ def built(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     assert done.code == 0, done.stderr
     yield project
     local.forget(project.name)
+
+
+@contextmanager
+def begun(local: Local, project: Project, *words: str) -> Iterator[Running]:
+    """A run that does not outlive a test that fails."""
+    running = local.start("run", project.name, *words, folder=project.folder)
+    try:
+        yield running
+    finally:
+        running.kill()
 
 
 def kept(project: Project) -> Path:
@@ -107,22 +119,23 @@ def test_a_failure_is_said_and_changes_no_model(local: Local, built: Project) ->
 def test_a_server_answers_until_ctrl_c(local: Local, built: Project) -> None:
     (built.folder / "old").mkdir(exist_ok=True)
     (built.folder / "old" / "model.json").write_text("3")
-    words = ("run", built.name, "serve", "--model", "old", "--page")
-    running = local.start(*words, folder=built.folder)
-    running.says("Ctrl-C stops the server")
-    said = running._read(1)
-    url = running._read(0).strip()
-    line = next(each for each in said.splitlines() if each.startswith("try: curl"))
-    sent = subprocess.run(
-        shlex.split(line.removeprefix("try: ")),
-        cwd=built.folder, check=True, capture_output=True, text=True, timeout=HANG,
-    )  # fmt: skip
-    assert sent.stdout.split() == ["4.0", "5.0"]
-    assert url in line
-    taken = local.buildkit(*words, "--port", url.rpartition(":")[2], folder=built.folder)
-    assert (taken.code, "is in use" in taken.stderr) == (5, True)
-    running.process.send_signal(signal.SIGINT)
-    done = running.end()
+    words = ("serve", "--model", "old", "--page")
+    with begun(local, built, *words) as running:
+        running.says("Ctrl-C stops the server")
+        said = running._read(1)
+        url = running._read(0).strip()
+        line = next(each for each in said.splitlines() if each.startswith("try: curl"))
+        sent = subprocess.run(
+            shlex.split(line.removeprefix("try: ")),
+            cwd=built.folder, check=True, capture_output=True, text=True, timeout=HANG,
+        )  # fmt: skip
+        assert sent.stdout.split() == ["4.0", "5.0"]
+        assert url in line
+        port = ("--port", url.rpartition(":")[2])
+        taken = local.buildkit("run", built.name, *words, *port, folder=built.folder)
+        assert (taken.code, "is in use" in taken.stderr) == (5, True)
+        running.process.send_signal(signal.SIGINT)
+        done = running.end()
     assert done.code == 0, done.stderr
     assert "stopping serve: SIGTERM, and SIGKILL after 30 s" in done.stderr
 
@@ -137,11 +150,10 @@ def test_a_server_that_ends_by_itself_is_said(local: Local, built: Project) -> N
 
 
 def test_a_training_is_stopped_and_its_model_kept(local: Local, built: Project) -> None:
-    words = ("run", built.name, "train", "--environment", "SLEEP=600", "--json")
-    running = local.start(*words, folder=built.folder)
-    running.says("algo-1 | waits")
-    running.process.send_signal(signal.SIGTERM)
-    done = running.end()
+    with begun(local, built, "train", "--environment", "SLEEP=600", "--json") as running:
+        running.says("algo-1 | waits")
+        running.process.send_signal(signal.SIGTERM)
+        done = running.end()
     assert done.code == 130
     found = json.loads(done.stdout)
     assert (found["exit_code"], found["stopped"], found["killed"]) == (143, True, False)
@@ -150,13 +162,13 @@ def test_a_training_is_stopped_and_its_model_kept(local: Local, built: Project) 
 
 def test_the_second_ctrl_c_kills_a_training(local: Local, built: Project) -> None:
     deaf = ("--environment", "SLEEP=600", "--environment", "DEAF=1")
-    running = local.start("run", built.name, "train", *deaf, folder=built.folder)
-    running.says("algo-1 | waits")
-    running.process.send_signal(signal.SIGINT)
-    running.says("algo-1 | deaf")
-    assert not running.has_ended()
-    running.process.send_signal(signal.SIGINT)
-    done = running.end()
+    with begun(local, built, "train", *deaf) as running:
+        running.says("algo-1 | waits")
+        running.process.send_signal(signal.SIGINT)
+        running.says("algo-1 | deaf")
+        assert not running.has_ended()
+        running.process.send_signal(signal.SIGINT)
+        done = running.end()
     assert (done.code, done.stderr.splitlines()[-1]) == (130, "interrupted")
 
 

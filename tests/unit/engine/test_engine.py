@@ -102,6 +102,19 @@ def test_an_image_for_gpus_gets_all_that_the_engine_has() -> None:
     assert request["Capabilities"] == [["gpu"]]
 
 
+def test_an_image_that_does_not_ask_gets_gpus_if_the_user_wants_it() -> None:
+    options = created(engine_of(FakeClient("PATH=/bin"), gpus=True), Start(gpus=True))
+    assert [each["Count"] for each in options["device_requests"]] == [-1]
+    assert created(engine_of(FakeClient()), Start(gpus=True))["device_requests"] == []
+
+
+def test_a_shell_may_have_an_input_without_a_terminal() -> None:
+    options = created(engine_of(FakeClient()), Start(input=True))
+    assert (options["stdin_open"], options["tty"]) == (True, False)
+    options = created(engine_of(FakeClient()), Start())
+    assert (options["stdin_open"], options["tty"]) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("variable", "gpus"), [("NVIDIA_VISIBLE_DEVICES=all", False), ("PATH=/bin", True)]
 )
