@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit import records
 from buildkit.config import boundary
 from buildkit.contract.checks import TooBusy
 from buildkit.contract.engine import Unfit
@@ -38,7 +39,8 @@ MEMORY_SHARE = 0.9
 class Image:
     """An image by a `reference` that the engine knows, and by the `name` that a person uses.
 
-    `target` is None for an image of no target. `folder` is for what its runs leave.
+    `target` is None for an image of no target. `folder` is for what its runs leave, `tested` has
+    what its last test left.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Image:
     target: Target | None
     samples: Samples
     folder: Path
+    tested: Path | None = None
 
     @property
     def purpose(self) -> Purpose:
@@ -88,6 +91,7 @@ def of_target(project: Project, target: Target, engine: Engine) -> Image:
         target=target,
         samples=target.samples,
         folder=project.records.of(RUNS, target.id),
+        tested=project.records.of(target.id, records.KEPT),
     )
 
 

@@ -39,7 +39,7 @@ class Kept:
 
 
 def model_of(folder: Path) -> Path | None:
-    """The model that the last successful run left in its folder, if there is one."""
+    """The model that the last successful run, or the last test, left in its folder, if any."""
     path = folder / f"{MODEL}{SUFFIX}"
     return path if path.is_file() else None
 

@@ -51,7 +51,7 @@ class Model:
 
 
 def model_of(image: Image, given: Path | None, code: Path | None) -> Model:
-    """The model to serve: the given one, that of the last training, or that of the samples.
+    """The model to serve: the given one, that of the last training, of the test, or the samples.
 
     Raises UsageError for a path that is none, and if an image that trains has not trained yet.
     """
@@ -62,11 +62,13 @@ def model_of(image: Image, given: Path | None, code: Path | None) -> Model:
             )
         return Model(path=given, code=code)
     found = kept.model_of(image.folder)
+    if found is None and image.tested is not None:
+        found = kept.model_of(image.tested)
     if found is None and image.samples.model is not None:
         found = Path(image.samples.model)
     if found is None and image.target is not None and image.purpose.trains:
         raise UsageError(
-            f"{image.name} has no model: it was not trained here",
+            f"{image.name} has no model: it was trained neither here nor in a test",
             hint=f"`buildkit run {image.name} train`, or pass `--model PATH`",
         )
     return Model(path=found, code=code)

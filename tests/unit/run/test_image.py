@@ -93,7 +93,7 @@ def test_each_host_knows_all_hosts(tmp_path: Path) -> None:
     assert one.configuration()["hyperparameters"] == {"a": "1"}
 
 
-def test_the_model_is_the_given_one_then_that_of_the_last_training_then_the_sample(
+def test_the_model_is_the_given_one_then_the_trained_then_the_tested_then_the_sample(
     tmp_path: Path,
 ) -> None:
     sample, given = tmp_path / "sample", tmp_path / "given"
@@ -101,6 +101,11 @@ def test_the_model_is_the_given_one_then_that_of_the_last_training_then_the_samp
     given.mkdir()
     image = an_image(tmp_path, model=str(sample))
     assert serving.model_of(image, None, None).path == sample
+    image = replace(image, tested=tmp_path / "test")
+    assert serving.model_of(image, None, None).path == sample
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/model.tar.gz").touch()
+    assert serving.model_of(image, None, None).path == tmp_path / "test/model.tar.gz"
     trained = kept_model(tmp_path)
     assert serving.model_of(image, None, None).path == trained
     assert serving.model_of(image, given, None).path == given
