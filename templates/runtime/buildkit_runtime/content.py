@@ -200,11 +200,13 @@ def check_rows(rows: Any, *, text: bool = False) -> list[list[Any]]:
 def _row(row: Any, number: int, first: Any, allowed: tuple[type, ...], depth: int = 2) -> list[Any]:
     if depth > _DEEPEST:
         raise BadRequest(f"row {number} is nested deeper than {_DEEPEST} lists")
-    if not isinstance(row, list) or not row or not isinstance(first, list):
+    if isinstance(row, list) != isinstance(first, list):
+        raise BadRequest(f"row {number} mixes lists with values, or is nested unlike row 1")
+    if not isinstance(row, list) or not row:
         raise BadRequest(f"row {number} is not a list of numbers")
     if len(row) != len(first):
         raise BadRequest(f"row {number} has {len(row)} values, row 1 has {len(first)}")
-    if any(isinstance(value, list) for value in row):
+    if isinstance(first[0], list) or any(isinstance(value, list) for value in row):
         return [_row(value, number, first[0], allowed, depth + 1) for value in row]
     if any(value is not None and type(value) not in allowed for value in row):
         raise BadRequest(f"row {number} contains a value that is not a number")
