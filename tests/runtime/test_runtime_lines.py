@@ -34,6 +34,13 @@ def test_other_characters_neither_end_a_line_of_libsvm_nor_stand_between_values(
         pytest.param("\n \n", "no rows", id="blank"),
         pytest.param("1 1:2\nking 1:2", "line 2 is not LIBSVM text", id="a label"),
         pytest.param("1 1:2:3", "line 1 is not LIBSVM text", id="two values"),
+        pytest.param("1 1_0:2", "'1_0' is not a whole number", id="a column of Python"),
+        pytest.param("1 1:2_0", "'2_0' is not a number", id="a value of Python"),
+        pytest.param("1_0 1:2", "'1_0' is not a number", id="a label of Python"),
+        pytest.param("1 qid:1_0 1:2", "'1_0' is not a whole number", id="a query of Python"),
+        pytest.param("1 \u0661:2", "is not a whole number", id="a digit of another script"),
+        pytest.param("1 1:\u0662", "is not a number", id="a value of another script"),
+        pytest.param("1 1.0:2", "'1.0' is not a whole number", id="a fraction as a column"),
     ],
 )
 def test_text_that_is_not_libsvm(text: str, message: str) -> None:

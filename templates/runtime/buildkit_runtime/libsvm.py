@@ -6,6 +6,8 @@ import re
 
 from werkzeug.exceptions import BadRequest
 
+from buildkit_runtime.numerals import real, whole
+
 Row = list[tuple[int, float]]
 
 # As in XGBoost's own reader. Other characters that Unicode calls an end of a line are none here.
@@ -35,16 +37,17 @@ def _row(line: str, number: int) -> Row:
     found = _BETWEEN.split(line)
     try:
         if ":" not in found[0]:
-            float(found.pop(0))
+            real(found.pop(0))
         if found and found[0].startswith(_QUERY):
-            int(found.pop(0).removeprefix(_QUERY))
+            whole(found.pop(0).removeprefix(_QUERY))
         return [_feature(each) for each in found]
     except ValueError as error:
         raise BadRequest(f"line {number} is not LIBSVM text: {error}") from error
 
 
 def _feature(text: str) -> tuple[int, float]:
-    column, value = text.split(":")
-    if not 0 <= int(column) < _COLUMNS:
+    before, value = text.split(":")
+    column = whole(before)
+    if not 0 <= column < _COLUMNS:
         raise ValueError(f"there is no column {column}")
-    return int(column), float(value)
+    return column, real(value)
