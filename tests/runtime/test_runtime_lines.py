@@ -1,15 +1,9 @@
-"""What ends a line and a cell, by format: LIBSVM for XGBoost, JSON Lines and CSV for Spark ML."""
+"""LIBSVM for XGBoost: what ends a line, what stands between values, what is a number."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from types import ModuleType
-from typing import Any
-
 import pytest
 from buildkit_runtime import libsvm
-from buildkit_runtime.content import CSV, JSON_LINES
 from werkzeug.exceptions import BadRequest
 
 
@@ -46,30 +40,3 @@ def test_other_characters_neither_end_a_line_of_libsvm_nor_stand_between_values(
 def test_text_that_is_not_libsvm(text: str, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         libsvm.read(text)
-
-
-class Spark(ModuleType):
-    """A module, or a class, that has every name."""
-
-    def __getattr__(self, name: str) -> Any:
-        return Spark(name)
-
-    def __call__(self, *_: Any) -> Any:
-        return self
-
-
-@pytest.fixture
-def sparkml(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in ("pyspark", "pyspark.ml", "pyspark.ml.linalg", "pyspark.sql"):
-        monkeypatch.setitem(sys.modules, name, Spark(name))
-    name = "buildkit_runtime.handlers_sparkml"
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    yield importlib.import_module(name)
-    sys.modules.pop(name, None)
-
-
-def test_spark_ml_reads_lines_and_cells_as_the_others(sparkml: Any) -> None:
-    body = '["a\u2028b"]\n["c\x85d"]\r\n'.encode()
-    assert sparkml.input_fn(body, JSON_LINES).rows == [["a\u2028b"], ["c\x85d"]]
-    long = "a" * 200_000
-    assert sparkml.input_fn(f"{long},1", CSV).rows == [[long, "1"]]
