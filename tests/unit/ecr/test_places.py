@@ -217,7 +217,6 @@ def test_a_copy_that_is_no_copy_is_refused() -> None:
         "http://127.0.0.1:5000",
         "127.0.0.1:5000/path",
         "127.0.0.1:99999",
-        "[::1]:5000",
     ],
 )
 def test_what_is_nearly_a_registry_is_refused(host: str) -> None:
