@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import BadStatusLine
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
@@ -17,7 +19,7 @@ from buildkit.registry import answers, links
 from buildkit.registry.answers import Answer
 from buildkit.support import addresses, proxies
 from buildkit.support.errors import ToolError, UnavailableError
-from buildkit.system import stopping
+from buildkit.system import console, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +28,10 @@ CONNECT_SECONDS = 10
 """For a connection: the limit only ends the wait for a silent host."""
 READ_SECONDS = 120
 """For the next bytes of an answer, which come late for large layers."""
-LIMITS = (CONNECT_SECONDS, READ_SECONDS)
+SMALL_SECONDS = 60
+"""For the same of a small answer: a registry may first fetch a manifest from another one."""
+TELL_SECONDS = 10
+"""Until a message says what a run is waiting for."""
 WHOLE_SECONDS = 300
 """For a whole answer that is not a layer: a registry may send one byte at a time."""
 MOVED = frozenset({301, 302, 307, 308})
@@ -39,21 +44,28 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that a retry may heal."""
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """Errors of the network, also while an answer is read."""
+STALLED = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
+"""Those of an answer that does not come."""
 CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
 """The class of a connection, which urllib3 puts before a reason."""
 
 
 class PassingError(UnavailableError):
-    """An error that `Wire.again` retries. `after`: the pause in seconds that the registry wants."""
+    """An error that `Wire.again` retries. `after`: the pause in seconds that the registry wants.
+
+    `stalled`: a small answer did not come in time, which takes as long at each attempt.
+    """
 
     after: float | None = None
+    stalled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """A request to the registry `host`. Its login is for `home` only; `url` may be elsewhere.
 
-    A `body` that can be read only once is a function that opens it for one exchange.
+    A `body` that can be read only once is a function that opens it for one exchange. `is_small`:
+    nothing large is sent or comes, so the registry answers soon.
     """
 
     host: str
@@ -63,6 +75,12 @@ class Request:
     scope: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    is_small: bool = False
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Seconds for the connection and for the next bytes of the answer."""
+        return CONNECT_SECONDS, SMALL_SECONDS if self.is_small else READ_SECONDS
 
     @property
     def asked(self) -> str:
@@ -83,6 +101,30 @@ class Session(requests.Session):
         # Saves the time to unpack. Answers of registries that pack anyway are still understood.
         self.headers["Accept-Encoding"] = "identity"
         self._settings: dict[links.Origin, Any] = {}
+        self._told = threading.Lock()
+
+    def tell(self, message: str) -> None:
+        """Say that the registry is slow, once for each session."""
+        if self._told.acquire(blocking=False):
+            console.say(message, fg="yellow")
+
+    @contextmanager
+    def watched(self, request: Request, url: str) -> Iterator[None]:
+        """Say what is waited for, if a small answer takes longer than TELL_SECONDS."""
+        if not request.is_small:
+            yield
+            return
+        said = (
+            f"{urlsplit(url).netloc} has not answered `{request.asked}` for {TELL_SECONDS} s: "
+            f"waiting up to {SMALL_SECONDS} s for an answer"
+        )
+        timer = threading.Timer(TELL_SECONDS, self.tell, (said,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def merge_environment_settings(self, url: Any, *options: Any, **named: Any) -> Any:
         """Proxies and certificates, by the variables of the environment: read once for each host.
@@ -150,7 +192,7 @@ def follow(session: Session, request: Request, login: str) -> requests.Response 
     raise answers.strange(request.host, request.asked, f"more than {HOPS} redirections in a row")
 
 
-def whole(request: Request, response: requests.Response, most: int) -> Answer:
+def whole(session: Session, request: Request, response: requests.Response, most: int) -> Answer:
     """An answer of at most `most` bytes; with 0, the content is optional and may be cut off.
 
     Raises ToolError, or PassingError.
@@ -160,7 +202,8 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
     with (
         answers.usable(request.host, request.asked),
         closing(response),
-        translated(request.host),
+        session.watched(request, response.url),
+        translated(request.host, is_small=request.is_small),
     ):
         if request.method != "HEAD":  # which states the length of a body that it does not have
             limit = answers.most_sent(most, encoding) if most else answers.UNWANTED_BYTES
@@ -178,7 +221,7 @@ def whole(request: Request, response: requests.Response, most: int) -> Answer:
 
 
 @contextmanager
-def translated(host: str) -> Iterator[None]:
+def translated(host: str, *, is_small: bool) -> Iterator[None]:
     """Turn errors of the network into PassingError, or ToolError if a retry cannot help."""
     try:
         yield
@@ -192,11 +235,13 @@ def translated(host: str) -> Iterator[None]:
         raise _of_proxy(host, error) from error
     except BROKEN as error:
         stopping.check()
-        raise PassingError(
+        passing = PassingError(
             f"the registry {host} does not answer: {_reason(error)}",
             hint="check the registry's name and the network with `buildkit doctor`, then rerun the "
             "command; finished uploads are not repeated",
-        ) from error
+        )
+        passing.stalled = is_small and isinstance(error, STALLED)
+        raise passing from error
 
 
 def _of_proxy(host: str, error: Exception) -> ToolError:
@@ -232,7 +277,9 @@ def _exchange(session: Session, request: Request, url: str, login: str) -> reque
         body = request.body
         data = opened.enter_context(body()) if callable(body) else body
         named = links.origin(url).host if links.origin(url) != request.home else ""
-        with translated(f"{request.host}, redirecting to {named}," if named else request.host):
+        who = f"{request.host}, redirecting to {named}," if named else request.host
+        opened.enter_context(session.watched(request, url))
+        with translated(who, is_small=request.is_small):
             return session.request(
                 request.method,
                 url,
@@ -241,7 +288,7 @@ def _exchange(session: Session, request: Request, url: str, login: str) -> reque
                 data=data,
                 stream=True,
                 allow_redirects=False,
-                timeout=LIMITS,
+                timeout=request.limits,
             )
 
 

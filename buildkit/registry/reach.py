@@ -76,7 +76,7 @@ def look(host: str) -> Reached:
             with closing(exchange.Session()) as session:
                 came = exchange.follow(session, request, "")
                 if not isinstance(came, Answer):
-                    came = exchange.whole(request, came, 0)
+                    came = exchange.whole(session, request, came, 0)
             if came.is_page and came.status < UNAVAILABLE:
                 raise answers.strange(host, came.asked, f"a web page{came.said}")
         except ToolError as error:

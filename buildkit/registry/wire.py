@@ -18,7 +18,7 @@ from buildkit.model import names
 from buildkit.model.hosts import DOCKER_HUB, ECR_HOST
 from buildkit.registry import answers, challenges, exchange, links, shapes
 from buildkit.registry.answers import Answer
-from buildkit.registry.exchange import PASSING, PassingError, Request
+from buildkit.registry.exchange import PASSING, TELL_SECONDS, PassingError, Request
 from buildkit.support import manual
 from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
@@ -33,6 +33,8 @@ CONNECTIONS = 8
 """In parallel to one registry: ECR throttles by account and region, and more are not faster."""
 ATTEMPTS = 7
 """With some 15 seconds of pauses, unless the registry asks for longer ones."""
+STALLS = 2
+"""Attempts for a small answer that does not come: more of them would wait for many minutes."""
 GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
 LONGEST_PAUSE_SECONDS = 60
 """The longest pause, even if a registry asks for more."""
@@ -83,19 +85,30 @@ class Wire:
         self._session.close()
 
     def again(self, work: Callable[[], Found], attempts: int | None = None) -> Found:
-        """Do `work`, and retry it after each PassingError.
+        """Do `work`, and retry it after each PassingError, but not after STALLS stalled ones.
 
         Raises UnavailableError after the last attempt, which no outer `again` retries.
         """
+        most, stalls = attempts or self.attempts or ATTEMPTS, 0
+
+        def counted() -> Found:
+            nonlocal stalls
+            try:
+                return work()
+            except PassingError as error:
+                stalls += error.stalled
+                raise
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
-            stop=tenacity.stop_after_attempt(attempts or self.attempts or ATTEMPTS),
+            stop=lambda state: state.attempt_number >= most or stalls >= STALLS,
             wait=_pause,
             sleep=stopping.pause,
+            before_sleep=self._tell,
             reraise=True,
         )
         try:
-            return retrying(work)
+            return retrying(counted)
         except PassingError as error:
             raise UnavailableError(error.message, hint=error.hint) from error
 
@@ -117,11 +130,18 @@ class Wire:
         in bytes for an answer whose content is needed; without it, only the beginning is kept.
         Raises ToolError, or PassingError for `again`.
         """
-        request = self._request(method, path, scope=scope, headers=headers or {}, body=body)
+        request = self._request(
+            method,
+            path,
+            scope=scope,
+            headers=headers or {},
+            body=body,
+            is_small=method in ("GET", "HEAD"),
+        )
         with self._free:
             came = self._ask(request)
             if isinstance(came, requests.Response):
-                return exchange.whole(request, came, most)
+                return exchange.whole(self._session, request, came, most)
         self._refuse(came, absent)
         return None
 
@@ -138,6 +158,12 @@ class Wire:
             return
         with closing(came):
             yield came
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        """Say why a request is sent again, if the registry has been silent for long."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, PassingError) and (state.seconds_since_start or 0) >= TELL_SECONDS:
+            self._session.tell(f"{error.message}: trying again")
 
     def _request(self, method: str, path: str, **options: Any) -> Request:
         with answers.usable(self.host, f"{method} {links.shown(path)}"):
@@ -192,13 +218,14 @@ class Wire:
             method="GET",
             url=links.with_query(realm, query),
             home=links.origin(realm),
+            is_small=True,
         )
         came = exchange.follow(self._session, request, _basic(login))
         if isinstance(came, Answer):
             if came.status in REFUSED:  # so does the registry; another login may be accepted
                 return
             raise self._error(came)
-        token = exchange.whole(request, came, answers.TOKEN_BYTES).read(shapes.Token)
+        token = exchange.whole(self._session, request, came, answers.TOKEN_BYTES).read(shapes.Token)
         with self._lock:
             self._tokens[scope] = token.text
 
