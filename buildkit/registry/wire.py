@@ -123,7 +123,7 @@ class Wire:
         absent: tuple[int, ...] = (),
         most: int = 0,
     ) -> Answer | None:
-        """Send one request; None for a status in `absent`.
+        """Send one request; None if the host that is asked answers with a status in `absent`.
 
         `path` is below /v2/, or a URL that the registry gave. `scope` is for the token. A `body`
         that can be read only once is a function that opens it for one request. `most` is the limit
@@ -142,18 +142,19 @@ class Wire:
             came = self._ask(request)
             if isinstance(came, requests.Response):
                 return exchange.whole(self._session, request, came, most)
-        self._refuse(came, absent)
+        self._refuse(request, came, absent)
         return None
 
     @contextmanager
     def stream(
         self, path: str, *, scope: str, absent: tuple[int, ...] = ()
     ) -> Iterator[requests.Response | None]:
-        """Send a GET whose answer the caller reads in chunks; None for a status in `absent`."""
+        """Send a GET whose answer the caller reads in chunks; None as `send`."""
+        request = self._request("GET", path, scope=scope)
         with self._free:
-            came = self._ask(self._request("GET", path, scope=scope))
+            came = self._ask(request)
         if isinstance(came, Answer):
-            self._refuse(came, absent)
+            self._refuse(request, came, absent)
             yield None
             return
         with closing(came):
@@ -171,8 +172,13 @@ class Wire:
         home = links.origin(self.root)
         return Request(host=self.host, method=method, url=url, home=home, **options)
 
-    def _refuse(self, came: Answer, absent: tuple[int, ...]) -> None:
-        if came.status not in absent:
+    def _refuse(self, request: Request, came: Answer, absent: tuple[int, ...]) -> None:
+        """Raise the error of a refusal, unless its status means that the registry has none.
+
+        Another host, to which the registry redirects, does not know what the registry has.
+        """
+        is_elsewhere = links.origin(came.url) != links.origin(request.url)
+        if is_elsewhere or came.status not in absent:
             raise self._error(came)
 
     def _ask(self, request: Request) -> requests.Response | Answer:
@@ -266,13 +272,17 @@ class Wire:
 
     def _error(self, answer: Answer) -> ToolError:
         said, status = answer.said, answer.status
-        who = f"the registry {self.host}"
+        who, hint = (
+            f"the registry {self.host}",
+            "rerun the command; finished uploads are not repeated",
+        )
         if links.origin(answer.url) != links.origin(self.root):
             who = f"{links.shown(answer.url)}, where {who} redirects,"
+            if status == requests.codes.not_found:
+                hint = f"check for a proxy or a login page in front of {self.host}"
         elif status in REFUSED:
             return self._refusal(status, said)
-        message = f"{who} answered {status}{said}"
-        hint = NETWORK.get(status, "rerun the command; finished uploads are not repeated")
+        message, hint = f"{who} answered {status}{said}", NETWORK.get(status, hint)
         if status in PASSING:
             passing = PassingError(message, hint=hint)
             passing.after = _asked_pause(answer)

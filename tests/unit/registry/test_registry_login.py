@@ -17,7 +17,7 @@ from tests.support import fakes
 from tests.support.registry_server import Fault, RegistryServer, answers, digest, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LOGIN = Login(user="AWS", password="secret")
 BASIC = "Basic " + base64.b64encode(b"AWS:secret").decode()
@@ -87,6 +87,42 @@ def test_who_asks_for_a_login_elsewhere_gets_none(
     assert "log in" not in (caught.value.hint or "")
     assert set(theirs.logins) == {""}
     assert not any("token" in each for each in theirs.requests)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda there: there.manifest("demo", "1"), id="manifest"),
+        pytest.param(lambda there: there.digest("demo", "1"), id="digest"),
+        pytest.param(lambda there: there.has("demo", BLOB.digest), id="blob"),
+        pytest.param(lambda there: there.tags("demo"), id="tags"),
+        pytest.param(lambda there: there.check(), id="check"),
+        pytest.param(read, id="layer"),
+    ],
+)
+def test_what_another_host_lacks_is_not_lacking_in_the_registry(
+    ours: RegistryServer, theirs: RegistryServer, ask: Callable[[Registry], object]
+) -> None:
+    lead = answers(307, Location=f"http://{theirs.host}/login")
+    ours.faults += [Fault(method, "", lead, times=9) for method in ("GET", "HEAD")]
+    theirs.faults += [Fault(method, "", answers(404), times=9) for method in ("GET", "HEAD")]
+    with pytest.raises(ToolError) as caught:
+        ask(client(ours))
+    where = f"http://{theirs.host}/login, where the registry {ours.host} redirects, answered 404"
+    assert caught.value.message == where
+    assert caught.value.hint == f"check for a proxy or a login page in front of {ours.host}"
+    assert len(theirs.requests) == 1
+
+
+def test_an_upload_that_its_storage_lost_is_started_again(
+    ours: RegistryServer, theirs: RegistryServer
+) -> None:
+    theirs.uploads.add("u1")
+    theirs.faults.append(Fault("PUT", "u1", answers(404)))
+    where = f"http://{theirs.host}{UPLOADS}u1?signature=a"
+    ours.faults.append(Fault("POST", "uploads", answers(202, Location=where), times=2))
+    client(ours).upload("demo", BLOB)
+    assert theirs.blobs["demo"][BLOB.digest] == CONTENT
 
 
 def test_a_way_back_to_the_registry_brings_no_login_along(
