@@ -25,6 +25,12 @@ VARIABLE = re.compile(
     r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-+?]|[#%/])(?P<other>[^${}]*))?\})"
 )
 """A variable, also one inside the braces of another."""
+QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)""")
+"""Text that is taken as it is: all of it, between double quotes all but variables."""
+ESCAPED = re.compile(r'\\(["$\\])')
+"""What a backslash escapes between double quotes."""
+LITERAL = {ord("$"): "\1", ord("{"): "\2", ord("}"): "\3"}
+"""Stands for characters that begin or end no variable."""
 GIVEN = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
 """Arguments that BuildKit sets."""
 UNKNOWN = "\0"
@@ -91,14 +97,29 @@ def instructions(text: str) -> tuple[Instruction, ...]:
 
 
 def filled(text: str, variables: Mapping[str, str], *, are_all: bool) -> str:
-    """A word without quotes, with its variables filled in.
+    """A word without quotes and escapes, with its variables filled in (BuildKit's `shell.Lex`).
 
     `are_all`: others are empty; else only the build knows them, and they become UNKNOWN.
     """
-    text = text.replace('"', "").replace("'", "")
+    text = unquoted(text)
     for _ in range(text.count("$")):
         text = VARIABLE.sub(lambda match: _value(match, variables, are_all=are_all), text)
-    return text
+    return text.translate({ord(mark): letter for letter, mark in LITERAL.items()})
+
+
+def unquoted(text: str) -> str:
+    """A word without quotes and escapes, in which each `$` begins a variable."""
+
+    def plain(match: re.Match[str]) -> str:
+        if (double := match["double"]) is not None:
+            return ESCAPED.sub(lambda each: _literal(each[1]), double)
+        return _literal(match["single"] or match["escaped"] or "")
+
+    return QUOTED.sub(plain, text)
+
+
+def _literal(text: str) -> str:
+    return text.translate(LITERAL)
 
 
 def _escape(lines: Iterable[str]) -> str:
@@ -129,7 +150,7 @@ def _heredocs(word: str, rest: str) -> Iterator[re.Match[str]]:
 
 def _value(match: re.Match[str], variables: Mapping[str, str], *, are_all: bool) -> str:
     name, how, other = match["bare"] or match["name"], match["how"] or "", match["other"] or ""
-    value = variables.get(name, "")
+    value = _literal(variables.get(name, ""))
     if value == UNKNOWN or (name not in variables and (GIVEN.fullmatch(name) or not are_all)):
         return UNKNOWN
     is_there = bool(value) if how.startswith(":") else name in variables

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.model import names
 from buildkit.render import stages
-from buildkit.render.dockerfile import GIVEN, UNKNOWN, VARIABLE, WORD
+from buildkit.render.dockerfile import GIVEN, UNKNOWN, VARIABLE, WORD, filled, unquoted
 from buildkit.support import suggest
 from buildkit.support.errors import TemplateError
 from buildkit.system import reading
@@ -32,6 +32,11 @@ PREDEFINED = re.compile(
     rf"{GIVEN.pattern}|(?i:(?:https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH"
 )
 """Arguments that no Dockerfile has to declare."""
+STAGE = re.compile(r"[a-z][a-z0-9_.-]*", re.IGNORECASE)
+PLATFORM = "platform"
+"""The only flag of FROM."""
+ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64", "x86-64": "amd64"}
+"""Other names that BuildKit takes."""
 TITLE, VERSION = "org.opencontainers.image.title", "org.opencontainers.image.version"
 
 
@@ -70,12 +75,27 @@ def faults(found: Sequence[Instruction]) -> Iterator[tuple[int, str]]:
             yield each.line, f"`{shown}` has no arguments"
         elif not has_begun and each.word != "ARG":
             yield each.line, f"`{shown}` comes before the first FROM; only ARG can"
-        elif each.word == "FROM" and not _is_from(WORD.findall(each.rest)):
-            yield each.line, "write `FROM image` or `FROM image AS stage`"
+        elif each.word == "FROM" and (wrong := _of_from(each)):
+            yield each.line, wrong
 
 
-def _is_from(words: Sequence[str]) -> bool:
-    return len(words) == 1 or (len(words) == 3 and words[1].lower() == "as")  # noqa: PLR2004
+def _of_from(begin: Instruction) -> str:
+    """What is wrong with a FROM, "" for nothing."""
+    for name, _ in begin.flags:
+        if name != PLATFORM:
+            return f"`FROM` has no flag `--{suggest.shown(name)}`, only `--{PLATFORM}`"
+    words = WORD.findall(begin.rest)
+    if len(words) == 1:
+        return ""
+    if len(words) != 3 or words[1].lower() != "as":  # noqa: PLR2004
+        return "write `FROM image` or `FROM image AS stage`"
+    if not STAGE.fullmatch(words[2]):
+        name = suggest.shown(words[2])
+        return (
+            f"`{name}` cannot be the name of a stage: it begins with a letter, and has only "
+            "letters, digits, `-`, `_` and `.`"
+        )
+    return ""
 
 
 def declared(found: Sequence[Instruction]) -> frozenset[str]:
@@ -129,7 +149,28 @@ def base(
     except ValueError as error:
         raise ValueError(f"{said}: {error}") from error
     _check_names(found, {image, *stages.images(needed)})
+    if (other := _other_platform(stage, platform)) is not None:
+        raise ValueError(
+            f"{said}: the image would be one for `{suggest.shown(other)}`, but the target is for "
+            f"`{platform}`; remove `--{PLATFORM}`, or change `platform` in images.toml"
+        )
     return image
+
+
+def _other_platform(stage: Stage, wanted: str) -> str | None:
+    """The platform of the image, None if it is the wanted one, or only the build knows it.
+
+    That of a stage is the platform of the image that it builds on.
+    """
+    written = dict(stage.instructions[0].flags).get(PLATFORM, "")
+    named = filled(written, stage.arguments, are_all=True)
+    if not named or UNKNOWN in named:
+        return None
+    system, architecture, *_ = *named.lower().split("/"), ""
+    if not architecture:  # the system alone has the architecture of the builder
+        system, architecture = "linux", system
+    found = f"{system}/{ARCHITECTURES.get(architecture, architecture)}"
+    return None if found == wanted or architecture == "linux" else named
 
 
 def _check_names(found: Sequence[Instruction], images: Collection[str]) -> None:
@@ -144,7 +185,9 @@ def _without_value(stage: Stage) -> str | None:
     """A variable in the FROM of a stage that has neither a value nor a default."""
     named = WORD.findall(stage.instructions[0].rest)[0]
     used = (
-        match["bare"] or match["name"] for match in VARIABLE.finditer(named) if not match["how"]
+        match["bare"] or match["name"]
+        for match in VARIABLE.finditer(unquoted(named))
+        if not match["how"]
     )
     missing = (n for n in used if n not in stage.arguments or not stage.base)
     return next((n for n in missing if not GIVEN.fullmatch(n)), None)

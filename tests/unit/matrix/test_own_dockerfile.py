@@ -99,6 +99,26 @@ def test_each_target_may_have_a_file_a_stage_and_a_context_of_its_own(tmp_path: 
         pytest.param("FROM a:1$TARGETVARIANT", "", "a:1", id="a variant of it"),
         pytest.param("FROM a\nARG TARGETARCH\nCOPY x-$TARGETARCH /", "", "a", id="a file of it"),
         pytest.param("FROM --platform=$BUILDPLATFORM a", "", "a", id="another platform"),
+        pytest.param("FROM --platform=$TARGETPLATFORM a", "", "a", id="the same platform"),
+        pytest.param("FROM --platform=linux/amd64 a", "", "a", id="the same, written out"),
+        pytest.param("FROM --platform=X86_64 a", "", "a", id="the same by another name"),
+        pytest.param("FROM --platform=linux a", "", "a", id="the system alone"),
+        pytest.param(
+            "FROM --platform=linux/arm64/v8 a",
+            'platform = "linux/arm64"',
+            "a",
+            id="a variant of the platform",
+        ),
+        pytest.param(
+            "FROM --platform=linux/arm64 a AS tools\nFROM b\nCOPY --from=tools /x /x",
+            "",
+            "b",
+            id="another platform of a stage that is copied from",
+        ),
+        pytest.param(r"FROM a:3\.11", "", "a:3.11", id="an escaped letter"),
+        pytest.param("ARG V='1'\nFROM \"a\":'2'.$V", "", "a:2.1", id="quotes"),
+        pytest.param('ARG V="$W" W=1\nFROM a:1$V', "", "a:1", id="a variable in quotes"),
+        pytest.param("FROM a AS B-c_d.1\nFROM b-c_d.1", "", "a", id="a long stage name"),
         pytest.param("FROM ${BASE:-b}", "", "b", id="a default in its place"),
         pytest.param("ARG END\nFROM a$END", "args = { END = '' }", "a", id="an empty argument"),
         pytest.param("ARG END=\nFROM a${END}", "", "a", id="an empty default"),
@@ -188,6 +208,37 @@ LINE = "images.toml:4: image.demo.dockerfile: "
             "FROM a b c\n",
             "docker/Dockerfile:1: write `FROM image` or `FROM image AS stage`",
             id="no AS",
+        ),
+        pytest.param(
+            "FROM --foo=x --platform=linux/amd64 a\n",
+            "docker/Dockerfile:1: `FROM` has no flag `--foo`, only `--platform`",
+            id="an unknown flag",
+        ),
+        pytest.param(
+            "FROM a AS 1b\n",
+            "docker/Dockerfile:1: `1b` cannot be the name of a stage: it begins with a letter, "
+            "and has only letters, digits, `-`, `_` and `.`",
+            id="a stage that begins with a digit",
+        ),
+        pytest.param(
+            "FROM --platform=linux/arm64 a\n",
+            "demo-1.0-cpu-py311: line 1, `FROM --platform=linux/arm64 a`: the image would be one "
+            "for `linux/arm64`, but the target is for `linux/amd64`; remove `--platform`, or "
+            "change `platform` in images.toml",
+            id="another platform",
+        ),
+        pytest.param(
+            "ARG P=arm64\nFROM --platform=linux/$P a AS x\nFROM x\n",
+            "demo-1.0-cpu-py311: line 2, `FROM --platform=linux/$P a AS x`: the image would be one "
+            "for `linux/arm64`, but the target is for `linux/amd64`; remove `--platform`, or "
+            "change `platform` in images.toml",
+            id="another platform of an earlier stage",
+        ),
+        pytest.param(
+            "ARG X=1 V='3.$X'\nFROM a:$V\n",
+            "demo-1.0-cpu-py311: line 2, `FROM a:$V`: 'a:3.$X' is not an image reference "
+            "such as `python:3.11-slim-bookworm`",
+            id="a variable in single quotes",
         ),
         pytest.param("FROM a\nCOPY\n", "docker/Dockerfile:2: `COPY` has no arguments", id="bare"),
         pytest.param(
