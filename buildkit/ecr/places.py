@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from buildkit.config.problems import Problem
 from buildkit.model import names
-from buildkit.model.hosts import ECR_HOST
+from buildkit.model.hosts import ECR_HOST, one_name
 from buildkit.support.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ REGION = re.compile(
     r"(?:us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|eusc-de|us-iso|us-isob|us-isof|eu-isoe)-[a-z]+-[0-9]+"
 )
 """The names of regions in botocore's `partitions`, which takes long to load."""
+FIPS_REGIONS = frozenset({
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1",
+})  # fmt: skip
+"""Where ECR has FIPS endpoints, as in botocore's `endpoints`, which takes too long to load here."""
+NO_FIPS = (
+    "botocore knows no FIPS endpoint of ECR in `{region}`; remove this key, or name the registry "
+    "by `host`"
+)
 NO_REGISTRY = "no `{missing}`: a registry is named by `account` and `region`, or by `host`"
 LOCAL_API = ("AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL")
 IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
@@ -74,10 +82,12 @@ def places(registry: RegistryTable, hosts: Sequence[str]) -> tuple[Place, ...]:
     found = [_named(host, registry) for host in hosts] or [
         _written(table, registry) for table in (registry, *registry.copies)
     ]
-    seen = [place.host for place in found]
-    if twice := sorted({host for host in seen if seen.count(host) > 1}):
+    seen = [one_name(place.host.lower()) for place in found]
+    if twice := sorted({p.host for p in found if seen.count(one_name(p.host.lower())) > 1}):
         raise UsageError(
-            f"{', '.join(twice)} is named twice",
+            f"{' and '.join(twice)} are one registry"
+            if len(twice) > 1
+            else f"{twice[0]} is named twice",
             hint="name each registry once, in `[registry]`, `[[registry.copies]]` or `--registry`",
         )
     return tuple(found)
@@ -115,12 +125,15 @@ def domain_of(region: str, *, dual_stack: bool = False) -> str | None:
 def problems(registry: RegistryTable) -> Iterator[Problem]:
     """Registries of images.toml in a region that does not exist, or almost with a host of ECR.
 
+    Also a host with another account or region beside it, and FIPS where ECR has no such endpoint.
+
     Without these, the tables that name no registry, or one that another table names.
     """
     wrong = []
     for at, table in _tables(registry):
         if table.host is not None and (message := _why_not(table.host)):
             wrong.append(Problem(path=(*at, "host"), message=message))
+        wrong += _contradictions(at, table, table.region or registry.region)
         if table.region is not None and not _is_region(table.region):
             message = f"`{table.region}` is not an AWS region"
             wrong.append(Problem(path=(*at, "region"), message=message))
@@ -141,7 +154,7 @@ def _unfinished(registry: RegistryTable) -> Iterator[Problem]:
     seen = set()
     for at, table in _tables(registry):
         account, region = table.account or registry.account, table.region or registry.region
-        name = table.host or (account, region, table.fips, table.dual_stack)
+        name = one_name(table.host.lower()) if table.host else f"{account}.{region}"
         if table.host is None and None in (account, region):
             missing = "region" if account else "account"
             if table is not registry or account or registry.copies:
@@ -149,6 +162,24 @@ def _unfinished(registry: RegistryTable) -> Iterator[Problem]:
         elif name in seen:
             yield Problem(path=at, message="this registry is named twice; remove one of the two")
         seen.add(name)
+
+
+def _contradictions(at: Where, table: PlaceTable, region: str | None) -> Iterator[Problem]:
+    """FIPS where it is not, and an account or region beside a host of ECR, which would count."""
+    if (
+        table.fips
+        and table.host is None
+        and region
+        and _is_region(region)
+        and region not in FIPS_REGIONS
+    ):
+        yield Problem(path=(*at, "fips"), message=NO_FIPS.format(region=region))
+    match = ECR_HOST.fullmatch((table.host or "").partition(":")[0])
+    for key, own in match.groupdict().items() if match else ():
+        given = getattr(table, key) if key in ("account", "region") else None
+        if given not in (None, own):
+            message = f"`{given}` contradicts `host`, which is in {key} `{own}`; remove one of them"
+            yield Problem(path=(*at, key), message=message)
 
 
 def _why_not(host: str) -> str | None:

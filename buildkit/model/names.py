@@ -41,7 +41,9 @@ DOMAIN = re.compile(
 )
 """The endings of hosts. ECR's names may hold dots, so words that teams use, as in `my.team/app` or
 `nlp.ml/app`, are none of these."""
-HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+"""Of a host."""
+HOST = rf"(?:{PART}(?:\.{PART})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*/?")
 ARN = re.compile(r"arn:[^/]*:repository/")
 """What comes before the name in the ARN of an ECR repository."""

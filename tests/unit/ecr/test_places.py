@@ -4,11 +4,12 @@ import botocore.loaders
 import pytest
 
 from buildkit.config.schema import PlaceTable, RegistryTable
-from buildkit.ecr.places import Api, Place, domain_of, places, private, problems
+from buildkit.ecr.places import FIPS_REGIONS, Api, Place, domain_of, places, private, problems
 from buildkit.model.hosts import ECR_HOST, SUFFIXES
 from buildkit.support.errors import UsageError
 
 ACCOUNT = "123456789012"
+HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,17 @@ def test_other_endpoints_by_option(region: str, options: dict[str, bool], host: 
     assert found.host == f"{ACCOUNT}.{host}"
     assert (found.fips, found.dual_stack) == ("fips" in options, "dual-stack" in options)
     assert private(found.host) == found
+
+
+def test_the_regions_with_fips_are_those_of_botocore() -> None:
+    found = botocore.loaders.create_loader().load_data("endpoints")["partitions"]
+    assert {
+        region
+        for partition in found
+        for region, facts in partition["services"]["api.ecr"]["endpoints"].items()
+        if region in partition["regions"]
+        and any("fips" in each["tags"] for each in facts.get("variants", ()))
+    } == FIPS_REGIONS
 
 
 def test_the_ends_of_ecr_s_hosts_are_those_of_aws_s_partitions() -> None:
@@ -138,7 +150,47 @@ def test_a_registry_in_no_region_is_a_problem_of_the_file(
             "registry.copies.0",
             "named twice",
         ),
-        ({"host": "a.example", "copies": [{"host": "a.example"}]}, "registry.copies.0", "twice"),
+        ({"host": "a.example", "copies": [{"host": "A.example"}]}, "registry.copies.0", "twice"),
+        *(
+            (
+                {"account": ACCOUNT, "region": "us-east-1", "copies": [{"host": host}]},
+                "registry.copies.0",
+                "named twice",
+            )
+            for host in (
+                f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com",
+                f"{ACCOUNT}.dkr-ecr.us-east-1.on.aws",
+            )
+        ),
+        (
+            {"account": ACCOUNT, "region": "us-east-1", "copies": [{"fips": True}]},
+            "registry.copies.0",
+            "named twice",
+        ),
+        (
+            {"host": HOST, "account": "210987654321"},
+            "registry.account",
+            f"`210987654321` contradicts `host`, which is in account `{ACCOUNT}`",
+        ),
+        (
+            {"host": "a.example", "copies": [{"host": HOST, "region": "eu-west-1"}]},
+            "registry.copies.0.region",
+            "`eu-west-1` contradicts `host`, which is in region `us-east-1`",
+        ),
+        (
+            {"account": ACCOUNT, "region": "cn-north-1", "fips": True},
+            "registry.fips",
+            "botocore knows no FIPS endpoint of ECR in `cn-north-1`",
+        ),
+        (
+            {
+                "account": ACCOUNT,
+                "region": "eu-west-1",
+                "copies": [{"account": "210987654321", "fips": True}],
+            },
+            "registry.copies.0.fips",
+            "in `eu-west-1`",
+        ),
     ],
 )
 def test_a_table_without_a_registry_of_its_own_is_a_problem_of_the_file(
@@ -156,8 +208,10 @@ def test_a_table_without_a_registry_of_its_own_is_a_problem_of_the_file(
         {"region": "us-east-1"},
         {"host": "a.example", "region": "us-east-1"},
         {"host": "a.example", "account": ACCOUNT, "copies": [{"region": "us-east-1"}]},
-        {"account": ACCOUNT, "region": "us-east-1", "copies": [{"fips": True}]},
         {"account": ACCOUNT, "region": "us-east-1", "copies": [{"account": "210987654321"}]},
+        {"account": ACCOUNT, "region": "us-gov-west-1", "fips": True},
+        {"host": HOST, "account": ACCOUNT, "region": "us-east-1"},
+        {"host": HOST, "copies": [{"host": f"{ACCOUNT}.dkr.ecr-fips.eu-west-1.amazonaws.com"}]},
     ],
 )
 def test_a_table_that_names_a_registry_or_only_a_region_is_no_problem(
@@ -199,6 +253,12 @@ def test_copies_take_the_account_of_the_first_and_their_own_profile() -> None:
     ]
 
 
+def test_two_names_of_one_registry_are_refused() -> None:
+    other = f"{ACCOUNT}.dkr-ecr.us-east-1.on.aws"
+    with pytest.raises(UsageError, match=f"{other} and {HOST} are one registry"):
+        places(RegistryTable(), (HOST, other))
+
+
 def test_a_copy_that_is_no_copy_is_refused() -> None:
     registry = RegistryTable(account=ACCOUNT, region="us-east-1", copies=(PlaceTable(),))
     with pytest.raises(UsageError, match="is named twice"):
@@ -217,6 +277,9 @@ def test_a_copy_that_is_no_copy_is_refused() -> None:
         "http://127.0.0.1:5000",
         "127.0.0.1:5000/path",
         "127.0.0.1:99999",
+        "-r.example",
+        "r-.example",
+        "r.-example:5000",
     ],
 )
 def test_what_is_nearly_a_registry_is_refused(host: str) -> None:
