@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.ecr import api, failures, policies, shapes
 from buildkit.ecr.drift import Aspect, Found, drift
+from buildkit.ecr.failures import StrangeError
+from buildkit.support.addresses import quoted
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ class Repositories:
                 **_mutability(wanted),
                 **self._registry,
             )
-            found = _found(failures.read(shapes.Created, made).repository, wanted.tags)
+            shown = _called(wanted.name, failures.read(shapes.Created, made).repository)
+            found = _found(shown, wanted.tags)
             self.update(wanted, found, drift(wanted, found))
             return True
         return False
@@ -130,7 +133,8 @@ class Repositories:
         """A repository as ECR shows it, None if not found."""
         with suppress(self.client.exceptions.RepositoryNotFoundException):
             found = self.client.describe_repositories(repositoryNames=[name], **self._registry)
-            return failures.read(shapes.Repositories, found).repositories[0]
+            (shown,) = failures.read(shapes.Repositories, found).repositories
+            return _called(name, shown)
         return None
 
     def _lifecycle(self, name: str) -> Document | None:
@@ -159,6 +163,14 @@ def _readable(what: str, command: str, name: str) -> Iterator[None]:
             hint=f"fix or delete that policy: `aws ecr {command} --repository-name {name}` shows "
             "it",
         ) from error
+
+
+def _called(name: str, shown: Description) -> Description:
+    """The same repository. Raises StrangeError if it is another one."""
+    if shown.name != name:
+        found = f"repositoryName: {quoted(shown.name)} instead of {quoted(name)}"
+        raise StrangeError(service="ECR", found=found)
+    return shown
 
 
 def _found(

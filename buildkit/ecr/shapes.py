@@ -66,6 +66,7 @@ class Encryption:
 class Description:
     """A repository in the answers to DescribeRepositories and CreateRepository."""
 
+    name: str = field(metadata=decode.key("repositoryName"))
     arn: Arn = field(metadata=decode.key("repositoryArn"))
     mutability: str = field(metadata=decode.key("imageTagMutability"))
     filters: tuple[Filter, ...] | None = field(
@@ -86,8 +87,8 @@ class Repositories:
     repositories: tuple[Description, ...]
 
     def __post_init__(self) -> None:
-        if not self.repositories:
-            raise ValueError(".repositories: an empty list")
+        if len(self.repositories) != 1:
+            raise ValueError(f".repositories: a list of {len(self.repositories)}, not of one")
 
 
 @dataclass(frozen=True, kw_only=True)

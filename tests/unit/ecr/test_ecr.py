@@ -304,6 +304,7 @@ def test_a_page_of_a_proxy_is_no_refusal_of_aws(
 
 
 SHOWN = {
+    "repositoryName": "app",
     "repositoryArn": "arn:aws:ecr:eu-west-1:1:repository/app",
     "imageTagMutability": "MUTABLE",
 }
@@ -370,6 +371,7 @@ def test_a_policy_that_cannot_be_read_is_named(
         {"imageScanningConfiguration": {"scanOnPush": "yes"}},
         {"encryptionConfiguration": {"encryptionType": 5}},
         {"repositoryArn": "x"},
+        {"repositoryName": 5},
     ],
 )
 def test_a_repository_that_ecr_would_not_show(
@@ -379,6 +381,23 @@ def test_a_repository_that_ecr_would_not_show(
     answering(monkeypatch, json.dumps({"repositories": [SHOWN | shown], "tags": []}))
     (key,) = shown
     with pytest.raises(ToolError, match=rf"not one of ECR's: repositories\[0\]\.{key}"):
+        Repositories(place=WHERE).read("app")
+
+
+@pytest.mark.parametrize(
+    ("repositories", "wrong"),
+    [
+        pytest.param([SHOWN | {"repositoryName": "other"}], "'other' instead of 'app'", id="other"),
+        pytest.param([SHOWN, SHOWN | {"repositoryName": "other"}], "a list of 2, not", id="two"),
+        pytest.param([], "a list of 0, not of one", id="none"),
+    ],
+)
+def test_an_answer_about_other_repositories_is_not_one_of_ecr_s(
+    file: Path, monkeypatch: pytest.MonkeyPatch, repositories: list[object], wrong: str
+) -> None:
+    file.write_text(f"[default]\n{KEYS}")
+    answering(monkeypatch, json.dumps({"repositories": repositories, "tags": []}))
+    with pytest.raises(ToolError, match=f"the answer is not one of ECR's: .*{wrong}"):
         Repositories(place=WHERE).read("app")
 
 
