@@ -357,12 +357,10 @@ class Places:
 
     @cached_property
     def _written(self) -> dict[str, tuple[Where, Any]]:
-        """Where each key is written, with its value."""
+        """The table in which each key is written, and its value."""
         below = reversed(self.layers)
         return {
-            key: ((*at, key), getattr(layer, key))
-            for at, layer in below
-            for key in layer.model_fields_set
+            key: (at, getattr(layer, key)) for at, layer in below for key in layer.model_fields_set
         }
 
     @cached_property
@@ -384,8 +382,9 @@ class Places:
         return next(written, len(self.layers))
 
     def at(self, key: str) -> Where:
-        """Where a key is written, or where the image could write it."""
-        return self._written[key][0] if key in self._written else (*self.layers[-2][0], key)
+        """Where a key is written, or where the image could write it; the key as the file has it."""
+        layer = self._written[key][0] if key in self._written else self.layers[-2][0]
+        return (*layer, key.replace("_", "-"))
 
 
 def given(key: str, *layers: Facts) -> Any:

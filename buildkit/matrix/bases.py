@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkit.amis import facts as hosts
 from buildkit.config import schema
+from buildkit.matrix import cells
 from buildkit.matrix.draft import cause
 from buildkit.model import names
 from buildkit.model.target import CudaCompat, Device, Purpose
@@ -17,7 +18,11 @@ from buildkit.support import addresses
 from buildkit.support.errors import BuildkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkit.config.problems import Problems
     from buildkit.config.toml import Where
+    from buildkit.matrix.cells import Cell
     from buildkit.matrix.draft import Draft
 
 NOTHING = "scratch"
@@ -36,6 +41,10 @@ AWS_PURPOSES = {  # the purpose and the platform of a target -> AWS's word
     (Purpose.PROCESSING, "linux/amd64"): "processing",
     (Purpose.BOTH, "linux/amd64"): None,  # some of AWS's images are for both
 }
+NO_GPU = (
+    'no effect: only images for GPUs get these libraries; write `devices = ["gpu"]`, or remove '
+    "this key"
+)
 NO_REGION = (
     "AWS's images differ by region: write `region` below `[registry]`, or set AWS_REGION "
     "(`render` ignores it: its output is the same for everybody)"
@@ -64,6 +73,19 @@ def cuda_compat(draft: Draft) -> CudaCompat | None:
     draft.problems.check(at, _with_cuda, image, pattern)
     driver = _driver(image)
     return driver and CudaCompat(image=image, driver=driver.compat)
+
+
+def check_cuda_compat(
+    name: str, image: schema.Image, found: Sequence[Cell], problems: Problems
+) -> None:
+    """Add the problem of a `cuda-compat` that no target for GPUs of the image has."""
+    layers: list[tuple[Where, schema.Facts, Sequence[Cell]]] = [(("image", name), image, found)]
+    for number, rule in enumerate(image.override):
+        matched = [cell for cell in found if cells.matches(cell, rule.when)]
+        layers.append((("image", name, "override", number), rule, matched))
+    for at, layer, its in layers:
+        if layer.cuda_compat and its and not any(each.device is Device.GPU for each in its):
+            problems.add((*at, "cuda-compat"), NO_GPU)
 
 
 def _with_cuda(image: str) -> str:

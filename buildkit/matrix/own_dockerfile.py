@@ -46,10 +46,13 @@ def facts(draft: Draft) -> dict[str, Any]:
         file = entry.dockerfiles[text, context] = _read(draft.config, text, context)
     _check_keys(draft)
     add_of_file(draft, "dockerfile", pattern, file.wrong)
+    at = entry.at("context" if entry.given("context") else "dockerfile")
+    for message in file.of_context:
+        draft.problems.add(at, message, f"{at}: {message}")
     stage = draft.filled(entry.given("target") or "") or None
     arguments: dict[str, str] = {}
     base = bases.NOTHING
-    if file.wrong or not _has_stage(draft, file, stage):
+    if file.wrong or file.of_context or not _has_stage(draft, file, stage):
         stage = None
     else:
         arguments = _arguments(draft, file, text)
@@ -101,9 +104,8 @@ def _check_keys(draft: Draft) -> None:
         draft.problems.add(entry.at("template"), message)
     for key, instead in UNUSED.items():
         if _is_of_image(draft, key):
-            name = key.replace("_", "-")
             message = f"no effect: only templates read this key; {instead}"
-            draft.problems.add((*entry.at(key)[:-1], name), message)
+            draft.problems.add(entry.at(key), message)
 
 
 def _has_stage(draft: Draft, file: Dockerfile, stage: str | None) -> bool:
@@ -167,10 +169,8 @@ def _read(config: Config, text: str, context: str) -> Dockerfile:
     if ignore is not None:
         limit = reading.LARGEST_TEXT
         wrong += paths.fault(config, str(ignore), paths.Kind.FILE, limit)
-    return Dockerfile(
-        instructions=found,
-        wrong=tuple(wrong or paths.unreadable(config, Path(context), ignore)),
-    )
+    of_context = () if wrong else tuple(paths.unreadable(config, Path(context), ignore))
+    return Dockerfile(instructions=found, wrong=tuple(wrong), of_context=of_context)
 
 
 def _near(config: Config, text: str) -> str | None:

@@ -31,7 +31,11 @@ def of_image(
 ) -> Iterator[tuple[Target, Entry]]:
     """The target of each cell of an image, and where images.toml writes what it is made from."""
     entries: dict[tuple[int, ...], Entry] = {}
-    for cell in cells.of_image(name, image, config.defaults, problems):
+    found = cells.of_image(name, image, config.defaults, problems)
+    with_file = (each.dockerfile for each in (config.defaults, image, *image.override))
+    if not any(with_file) and not problems.lacks(name, *cells.OF_CELLS):
+        bases.check_cuda_compat(name, image, found, problems)
+    for cell in found:
         rules = [n for n, rule in enumerate(image.override) if cells.matches(cell, rule.when)]
         if (entry := entries.get(tuple(rules))) is None:
             overrides = [

@@ -42,10 +42,14 @@ TITLE, VERSION = "org.opencontainers.image.title", "org.opencontainers.image.ver
 
 @dataclass(frozen=True, kw_only=True)
 class Dockerfile:
-    """A Dockerfile that was read, or what is `wrong` with it, its context or its .dockerignore."""
+    """A Dockerfile that was read, or what is `wrong` with it or its .dockerignore.
+
+    `of_context`: the same of the files that a build would get.
+    """
 
     instructions: tuple[Instruction, ...] = ()
     wrong: tuple[str, ...] = ()
+    of_context: tuple[str, ...] = ()
 
 
 def text(dockerfile: str) -> str:

@@ -58,6 +58,39 @@ def test_a_value_that_cannot_be_right_is_one_problem(compat: str, message: str) 
     assert str(caught.value.details).count("images.toml:") <= 1
 
 
+def test_a_problem_of_the_key_is_at_its_line_in_the_spelling_of_the_file() -> None:
+    with pytest.raises(ConfigError) as caught:
+        targets(image("nvidia/cuda:13"))
+    assert caught.value.details.startswith("images.toml:7: image.demo.cuda-compat: 'nvidia/cuda:")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        pytest.param(
+            image(CUDA).replace(', "gpu"', "").replace('override = [{ when = { device = "gpu" }', 'override = [{ when = { version = "1.0" }'),
+            "images.toml:7: image.demo.cuda-compat: ",
+            id="an image for CPUs",
+        ),
+        pytest.param(
+            image().replace('device = "gpu" }', f'device = "cpu" }}, cuda-compat = "{CUDA}"'),
+            "images.toml:7: image.demo.override.0.cuda-compat: ",
+            id="an override for CPUs",
+        ),
+    ],
+)  # fmt: skip
+def test_a_key_that_no_target_for_gpus_has_is_a_problem(text: str, where: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        targets(text)
+    assert caught.value.details.startswith(f"{where}no effect: only images for GPUs")
+
+
+def test_a_default_for_all_images_is_no_problem_of_one_for_cpus() -> None:
+    text = f'[defaults]\ncuda-compat = "{CUDA}"\n[image.demo]\nversions = ["1"]\nbase = "a"\n'
+    (one,) = targets(f'{text}template = "extend"\n')
+    assert one.cuda_compat is None
+
+
 @pytest.mark.parametrize(
     ("text", "state"),
     [

@@ -411,6 +411,16 @@ def test_the_dockerignore_beside_the_file_replaces_that_of_the_context(tmp_path:
     assert problems(tmp_path, IMAGE, with_file) == [LINE + said]
 
 
+def test_a_link_in_a_context_is_a_problem_of_the_key_that_names_the_context(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "out").symlink_to("/etc/hostname")
+    (found,) = problems(tmp_path, f'{IMAGE}context = "files"\n', "FROM a\n")
+    assert found.startswith("images.toml:5: image.demo.context: the link `files/out` leads to")
+    (tmp_path / "docker" / "out").symlink_to("/etc/hostname")
+    (found,) = problems(tmp_path, IMAGE, "FROM a\n")
+    assert found.startswith(f"{LINE}the link `docker/out` leads to")
+
+
 def test_a_file_outside_of_the_project_needs_the_option(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "Dockerfile").write_text("FROM a\n")
