@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from buildkit.config import requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.requirements import Requirement
     from packaging.specifiers import Specifier
@@ -67,12 +67,15 @@ def _contradict(specifiers: list[Specifier]) -> bool:
             )
         lower = max(_lower(specifiers), default=None)
         upper = min(_upper(specifiers), key=_end, default=None)
+        excluded = [*_excluded(specifiers)]
     except InvalidVersion:  # `===` takes any text
         return False
     if lower is None or upper is None:
         return False
-    return lower.version > upper.version or (
-        lower.version == upper.version and (lower.open or upper.open)
+    if lower.version == upper.version:
+        return lower.open or upper.open
+    return lower.version > upper.version or any(
+        begin <= lower.version and _end(upper) <= _end(end) for begin, end in excluded
     )
 
 
@@ -105,5 +108,19 @@ def _upper(specifiers: Iterable[Specifier]) -> Iterator[Bound]:
             yield Bound(version, open=True)
         elif each.operator in ("==", "~="):
             fixed = version.release if each.operator == "==" else version.release[:-1]
-            after = (*fixed[:-1], fixed[-1] + 1)
-            yield Bound(Version(f"{version.epoch}!{'.'.join(map(str, after))}.dev0"), open=True)
+            yield _after(version, fixed)
+
+
+def _after(version: Version, fixed: Sequence[int]) -> Bound:
+    """The end of the versions that begin with these numbers."""
+    after = (*fixed[:-1], fixed[-1] + 1)
+    return Bound(Version(f"{version.epoch}!{'.'.join(map(str, after))}.dev0"), open=True)
+
+
+def _excluded(specifiers: Iterable[Specifier]) -> Iterator[tuple[Version, Bound]]:
+    """The beginning and the end of each range that `!=1.*` excludes."""
+    for each in specifiers:
+        if each.operator == "!=" and not _is_whole(each):
+            text = each.version.removesuffix(ANY)
+            version = Version(text)
+            yield Version(f"{text}.dev0"), _after(version, version.release)

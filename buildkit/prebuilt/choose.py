@@ -258,7 +258,16 @@ def _by_python(found: Entries, query: Query) -> Entries:
             f"`{query.python}` is not a Python version", hint="such as `3.11` or `py311`"
         )
     fits = lambda entry: entry.python in (wanted, None)  # noqa: E731
-    return _narrow(found, query, "Python", wanted, lambda entry: (entry.python or "-",), fits=fits)
+    try:
+        has = lambda entry: (entry.python or "-",)  # noqa: E731
+        return _narrow(found, query, "Python", wanted, has, fits=fits)
+    except NothingSelectedError as error:
+        named = (each.names[0] for each in _of_framework(query))
+        its = naming.newest_first(name for name in named if wanted in name.split("-"))
+        if not its:
+            raise
+        hint = f"its Python is a part of the version: `--version {its[0]}`, without `--python`"
+        raise NothingSelectedError(error.message, hint=hint) from None
 
 
 def _narrow(

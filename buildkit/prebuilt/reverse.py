@@ -109,6 +109,8 @@ def _is_host(text: str) -> bool:
 def _spoilt_by(text: str) -> str | None:
     """What to remove from a text that is a URI otherwise."""
     bare = text.strip()
+    if bare.startswith("-"):
+        return f"write the URI after `--explain`: `buildkit uri --explain URI {shown(bare)}`"
     if URI.fullmatch(_with_host(bare)):
         return f"remove the spaces around the URI: `{bare}`"
     scheme, apart, rest = bare.partition("://")

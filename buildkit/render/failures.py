@@ -20,6 +20,8 @@ CAUGHT = (
     jinja2.TemplateError, TypeError, ValueError, ArithmeticError, OSError, RecursionError,
     MemoryError,
 )  # fmt: skip
+PARENT = ".."
+"""Jinja refuses it in every path."""
 SEEN = "target"
 FIELDS = {
     "Target": (SEEN, (*(each.name for each in fields(Target)), "image")),
@@ -54,9 +56,7 @@ def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> t
     """
     match error:
         case jinja2.TemplateNotFound():
-            known = ", ".join(f"`{each}`" for each in names)
-            hint = f"create {own / str(error.name)}, or use one of {known}"
-            return f"template `{error.name}` not found", hint
+            return f"template `{error.name}` not found", _elsewhere(str(error.name), own, names)
         case jinja2.TemplateSyntaxError():
             return f"{error.name}:{error.lineno}: {error.message}", _syntax_hint(error)
         case RecursionError():
@@ -77,6 +77,13 @@ def explained(error: Exception, name: str, own: Path, names: Sequence[str]) -> t
                 return f"{where}: `{text}` looks like {what}; Jinja reads it as its own", hint
             hint = f"fix the template; its fields and blocks are in {manual.page('templates')}"
             return f"{where}: {_said(error)}", hint
+
+
+def _elsewhere(name: str, own: Path, names: Sequence[str]) -> str:
+    """What to do about a template that was not found."""
+    if PARENT in name.split("/"):
+        return f"move the file into {own}, and write its path there: no path has a `{PARENT}`"
+    return f"create {own / name}, or use one of {', '.join(f'`{each}`' for each in names)}"
 
 
 def _syntax_hint(error: jinja2.TemplateSyntaxError) -> str:

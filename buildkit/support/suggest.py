@@ -25,10 +25,14 @@ LONGEST = 80
 
 
 def no_version(message: str, wanted: str, known: Iterable[str]) -> NothingSelectedError:
-    """The error for an unknown version: those with another first number are not similar."""
+    """The error for an unknown version: those with another first or second number are not similar.
+
+    0.29 is not meant by 0.9.
+    """
     options = tuple(known)
-    number = re.match("[0-9]+", wanted[:LONGEST])
-    if number is None or any(re.match(rf"{number[0]}(?![0-9])", each) for each in options):
+    number = re.match(r"[0-9]+(?:\.[0-9]+)?", wanted[:LONGEST])
+    begins = number and re.compile(rf"{re.escape(number[0])}(?![0-9])")
+    if begins is None or any(map(begins.match, options)):
         return nothing(message, wanted, options)
     return NothingSelectedError(_short(message, wanted), hint=there_are(options))
 

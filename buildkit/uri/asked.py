@@ -31,6 +31,7 @@ INSTEAD = {  # hints, where they say more than to remove the option
 
 TAGGED = r"(?P<name>[A-Za-z0-9][\w.+-]*)(?::|==?|@)v?(?P<tag>[\w.+-]+)"
 """What people write for a name and a version: `sklearn:1.7`, `sklearn==1.7`, `sklearn@1.7`."""
+HOST = r"\.|^localhost$"
 VERSION = r"[0-9][0-9A-Za-z.+]*(?:-[0-9]+)?(?![^-])"
 """The version that begins most tags, with its revision."""
 
@@ -115,8 +116,9 @@ def _refuse_tag(asked: Asked) -> None:
         word, what = asked.framework or "", "`--framework`"
     if match := re.fullmatch(TAGGED, word):
         command = f"`buildkit uri {shown(_untagged(asked, match['name'].lower(), match['tag']))}`"
-        # A version after an `@` is no host, so what is before it is no password.
-        written = cut(word) if re.match(VERSION, match["tag"]) else shown(word)
+        # What is before the `@` of a host may be a password.
+        is_host = not re.match(VERSION, match["tag"]) and re.search(HOST, match["tag"])
+        written = shown(word) if is_host else cut(word)
         raise UsageError(
             f"`{written}` is a name with a tag, and {what} is a name",
             hint=f"{command}; for AWS's own images, add `--prebuilt`"

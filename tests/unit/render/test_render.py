@@ -193,6 +193,15 @@ def test_a_missing_template_names_the_ones_there_are(tmp_path: Path) -> None:
     assert "`sklearn`" in str(caught.value.hint)
 
 
+def test_a_file_above_the_templates_has_to_move_to_them(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.csv").write_text("1")
+    template = '{% include "../data/a.csv" %}'
+    with pytest.raises(TemplateError, match="template `../data/a.csv` not found") as caught:
+        rendered(tmp_path, MINIMAL, demo=template)
+    assert str(caught.value.hint).startswith(f"move the file into {tmp_path / 'templates'}, and")
+
+
 def test_every_template_failure_is_told_not_only_the_first(tmp_path: Path) -> None:
     (tmp_path / "templates").mkdir()
     bad = [target(MINIMAL.replace("demo", name), tmp_path) for name in ("one", "two")]
