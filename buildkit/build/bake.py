@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from buildkit.build import bake_plan, epoch
 from buildkit.build.bake_output import TAIL, Progress, Step
 from buildkit.model.image import IDENTITY, Built, Origin
@@ -212,7 +214,9 @@ def missing_package(step: Step, target: Target) -> ToolError | None:
     missing = next((match for line in step.lines if (match := MISSING.match(line))), None)
     if missing is None or target.dockerfile is not None:
         return None
-    unread = next((match for line in step.lines if (match := UNREAD.match(line))), None)
+    page = f"/{canonicalize_name(re.split(r'[^A-Za-z0-9._-]', missing[1])[0])}/"
+    read = (match for line in step.lines if (match := UNREAD.match(line)))
+    unread = next((each for each in read if page in (each["url"] or each["path"])), None)
     if unread is not None:
         return _unread(unread, missing[1], step)
     asked = next((match[1] for line in step.lines if (match := LOOKING.match(line))), None)

@@ -29,6 +29,8 @@ BOUND = re.compile(r"Listening at: (?:\S+,)?unix:([^\s,]+)|on unix socket (\S+)"
 """What gunicorn and uvicorn say of the unix socket on which they serve."""
 OPENED = re.compile(r"(?:Listening at:|Uvicorn running on) (?:\S+,)?https?://\S+:(\d+)")
 """What they say of the last of the ports on which they serve, when all are open."""
+TITLE = re.compile(r": (?:master|worker) ")
+"""In the titles that gunicorn's processes give themselves."""
 BINDERS = re.compile(r"(\S*/)?(python[\d.]* (-\S+ )*(\S*/)?)?(gunicorn|uvicorn)\b")
 """How the command lines of servers begin that open all of their sockets together. A script may have
 their name, too, and start a server with another socket after them."""
@@ -120,7 +122,10 @@ def _all_open(container: Container, found: frozenset[Address], port: int) -> boo
         sockets = () if found else bound(lines).intersection(unix_sockets(container))
         if not sockets:
             return False
-    if not binds_at_once(container):
+    # A second program may load its model for long before it opens a port of its own.
+    commands = {each.command for each in container.processes()}
+    programs = [each for each in commands if not TITLE.search(each)]
+    if not binds_at_once(container) or len(programs) > max(1, len(opened)):
         return False
     # The log names them after all are open, so a port that still is not open never will be.
     again = addresses(container)

@@ -76,7 +76,8 @@ class Lock:
             locked = self.targets.get(target.id) if target.is_in_images_lock else None
             packages = None if locked is None else digest(locked.packages, target.source_builds)
             compat = target.cuda_compat
-            libraries = None if compat is None else self.bases.get(compat.image)
+            own = compat is not None and compat.image != target.base
+            libraries = self.bases.get(compat.image) if compat is not None and own else None
             return Pins(base=self.bases.get(target.base), packages=packages, cuda_compat=libraries)
 
         return tuple(replace(each, pins=pins(each)) for each in targets)

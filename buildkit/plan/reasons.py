@@ -69,8 +69,9 @@ def _changes(known: Known, before: Origin) -> Iterator[str]:
     elif before.inputs != now.inputs:
         yield from _parts(known, before)
     elif before.identity != now.digest and before.base_digest == now.base:
-        compat = "" if target.cuda_compat is None else f"`{target.cuda_compat.image}`, "
-        yield f"{compat}the wheels, SOURCE_DATE_EPOCH or the version of buildkit changed"
+        images = [each for each, pin in target.images.items() if each != target.base and not pin]
+        also = "".join(f"`{each}`, " for each in images)
+        yield f"{also}the wheels, SOURCE_DATE_EPOCH or the version of buildkit changed"
 
 
 def _parts(known: Known, before: Origin) -> Iterator[str]:

@@ -25,6 +25,7 @@ KEPT_ALIVE = 50
 BESIDE_SECONDS = 10
 """How long a request may wait beside an idle connection: two of SageMaker's intervals between two
 requests for /ping. Many servers close an idle connection sooner, and then answer the next one."""
+PAUSE_SECONDS = 0.1
 TRIES = 2
 INVOCATIONS = "/invocations"
 
@@ -90,6 +91,7 @@ def _waits(loaded: Loaded, ask: Callable[[], Answer]) -> float | None:
         if _answered(ask):
             return 0
         while not limit.expired():
+            time.sleep(PAUSE_SECONDS)  # a server that refuses connections answers at once
             if _answered(ask):
                 return time.monotonic() - began
     return None

@@ -25,6 +25,8 @@ CONTROLS = 3
 """The first numbers of records: an answer that has as many each time has one for each record."""
 LONG = 100_000
 """Bytes of a request and of its answer that are enough."""
+LARGEST = 5_000_000
+"""No longer body is sent: SageMaker passes on 6 MB, and a server may have memory for no more."""
 QUICK_SECONDS = 1
 """After an answer that takes longer, no body with more records is sent."""
 UNCOMPARED = "no body longer than a sample was compared with it"
@@ -79,6 +81,8 @@ def _answers_all(loaded: Loaded, payload: Payload) -> bool:
     for at, number in enumerate(NUMBERS):
         judged = at >= CONTROLS
         body = bodies.of_many(payload.content_type, sample, number)
+        if body is not None and len(body) > LARGEST:
+            return judged
         answer = None if body is None else _taken(loaded, payload, body)
         if body is None or answer is None:
             return judged

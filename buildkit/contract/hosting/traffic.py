@@ -46,7 +46,7 @@ END_SECONDS = 10
 """Time for a server that no longer answers to end: then other checks are skipped."""
 CLOSE_SECONDS = 2
 """How long a server that has answered may take to close the connection, as it was asked to."""
-LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 CHUNKED = re.compile(rb"^transfer-encoding:", re.IGNORECASE | re.MULTILINE)
 INFORMATIONAL = re.compile(rb"HTTP/\S+ 1\d\d")
 """How an answer begins that another one follows."""

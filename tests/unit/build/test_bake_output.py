@@ -249,8 +249,17 @@ def test_a_package_that_pip_does_not_find_is_told_with_the_indexes(
             "pip found no `torch==2.13.0+cpu`",
             "check the version",
         ),
+        (
+            (
+                "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
+                "status=None)) after connection broken by 'NewConnectionError('no route to host')': "
+                "/simple/numpy/"
+            ),
+            "pip found no `torch==2.13.0+cpu`",
+            "check the version",
+        ),
     ],
-    ids=["a certificate", "TLS", "a network", "a retry that helped"],
+    ids=["a certificate", "TLS", "a network", "a retry that helped", "another package"],
 )
 def test_an_index_that_pip_cannot_read_is_not_one_without_the_package(
     said: str, told: str, hint: str

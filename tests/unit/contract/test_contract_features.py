@@ -345,7 +345,7 @@ class OnSocket:
         pytest.param(OnSocket(GUNICORN, used=1.0), 5, id="only gunicorn, even if it computes"),
         pytest.param(OnSocket(("/bin/sh start", *GUNICORN)), None, id="a shell may start nginx"),
         pytest.param(OnSocket(("sh /opt/gunicorn-and-nginx.sh", *GUNICORN)), None, id="its name"),
-        pytest.param(OnSocket(("python3 -m gunicorn -b x", *GUNICORN)), 5, id="a module"),
+        pytest.param(OnSocket(("python3 -m gunicorn -b x", GUNICORN[1])), 5, id="a module"),
         pytest.param(
             OnSocket(("/x/python3.11 /x/bin/uvicorn a",)), 5, id="through its interpreter"
         ),
@@ -357,6 +357,16 @@ class OnSocket:
             OnSocket(TCP, log="Listening at: http://0.0.0.0:8000 (1)", first=TABLE, later=TABLE),
             5,
             id="gunicorn on another port",
+        ),
+        pytest.param(
+            OnSocket(
+                ("uvicorn admin:app --port 8000", "uvicorn app:app --port 8080"),
+                log="Uvicorn running on http://0.0.0.0:8000",
+                first=TABLE,
+                later=TABLE,
+            ),
+            None,
+            id="the second server still loads its model",
         ),
         pytest.param(
             OnSocket(TCP, log="Uvicorn running on http://0.0.0.0:8000", first=TABLE, later=TABLE),
