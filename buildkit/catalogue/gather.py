@@ -24,7 +24,7 @@ from buildkit.ledger import history
 from buildkit.ledger.record import Action
 from buildkit.matrix import compatibility
 from buildkit.model import names, versions
-from buildkit.model.hosts import ECR_HOST
+from buildkit.model.hosts import ECR_HOST, one_name
 from buildkit.model.target import PINNED
 from buildkit.render import inputs
 from buildkit.support import manual
@@ -165,10 +165,11 @@ class _Gathered:
     @cached_property
     def _aliases(self) -> Mapping[tuple[str, str], Mapping[str, Sequence[str]]]:
         """By repository and digest: the aliases that point there now, and in which registries."""
-        last = {(e.host, e.repository, e.alias): e.after for e in history.moves(self.releases)}
+        moves = history.moves(self.releases)
+        last = {(one_name(each.host), each.repository, each.alias): each for each in moves}
         found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for (host, repository, alias), digest in sorted(last.items()):
-            found[repository, digest][alias].append(host)
+        for each in sorted(last.values(), key=lambda e: (e.host, e.repository, e.alias)):
+            found[each.repository, each.after][each.alias].append(each.host)
         return found
 
     @cached_property
@@ -205,9 +206,13 @@ class _Gathered:
         found: list[Alias] = []
         places = self._places.get(image.digest, ())
         for each in dict.fromkeys(other.repository for other, _ in places):
-            hosts = {other.host_of(uri) for other, uri in places if other.repository == each}
+            hosts = {one_name(o.host_of(uri)) for o, uri in places if o.repository == each}
             found += [
-                Alias(name=f"{each}:{alias}", hosts=tuple(at), everywhere=hosts <= {*at})
+                Alias(
+                    name=f"{each}:{alias}",
+                    hosts=tuple(at),
+                    everywhere=hosts <= {*map(one_name, at)},
+                )
                 for alias, at in self._aliases.get((each, image.digest), {}).items()
             ]
         return tuple(found)
@@ -244,7 +249,7 @@ def _is_same(image: Image, built: Built) -> bool:
 
 
 def _region(host: str) -> str | None:
-    match = ECR_HOST.fullmatch(host)
+    match = ECR_HOST.fullmatch(host.removesuffix(":443"))
     return match and match["region"]
 
 

@@ -136,6 +136,26 @@ def test_aliases_are_those_that_point_to_the_image_now(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "other",
+    ["123456789012.dkr-ecr.eu-west-1.on.aws", ECR.replace("ecr.", "ecr-fips."), f"{ECR}:443"],
+)
+def test_an_alias_moved_through_another_host_of_its_registry_is_at_one_image(
+    tmp_path: Path, other: str
+) -> None:
+    older = image(letter="1", locations=(f"{ECR}/demo:1.0-cpu-py311",))
+    newer = image("1.1", "2", locations=(f"{ECR}/demo:1.1-cpu-py311",))
+    made = release(older, newer, moves=[move(None, "1", host=ECR, version="1.0")])
+    moved = release(moves=[move("1", "2", host=other, version="1.1")])
+    text = IMAGES.replace('["1.0"]', '["1.0", "1.1"]')
+    found = {e.version: e.release for e in gathered(project(tmp_path, text), made, moved).entries}
+    assert found["1.0"] is not None
+    assert found["1.0"].aliases == ()
+    assert found["1.1"] is not None
+    (alias,) = found["1.1"].aliases
+    assert (alias.hosts, alias.everywhere) == ((other,), True)
+
+
 def test_the_report_of_the_published_image_has_its_clauses(tmp_path: Path) -> None:
     found = project(tmp_path)
     built(found, fakes.clause(), fakes.clause(Status.WARN, id="LOG-01"))
