@@ -25,6 +25,7 @@ from buildkit.ledger.record import Action
 from buildkit.matrix import compatibility
 from buildkit.model import names, versions
 from buildkit.model.hosts import ECR_HOST, one_name
+from buildkit.model.image import Layer
 from buildkit.model.target import PINNED
 from buildkit.render import inputs
 from buildkit.support import manual
@@ -197,7 +198,7 @@ class _Gathered:
                 for each, uri in self._places.get(image.digest, ())
             ),
             aliases=self._aliases_of(image),
-            layers=image.layers,
+            layers=tuple(Layer(digest=digest, size=size) for digest, size in image.layers),
             base=image.origin.pinned(names.SHORT_DIGEST) if image.origin else None,
             build_seconds=image.build_seconds,
         )

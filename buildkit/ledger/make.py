@@ -60,7 +60,7 @@ def image(published: Published) -> Image:
         origin=built.origin,
         verdict=_verdict(published.verified.report),
         build_seconds=built.seconds,
-        layers=published.layers,
+        layers=tuple((each.digest, each.size) for each in published.layers),
     )
 
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Annotated
 
 from buildkit.model import names
-from buildkit.model.image import Layer, Origin  # noqa: TC001 - `decode` reads them
+from buildkit.model.image import Origin  # noqa: TC001 - `decode` reads them
 from buildkit.model.target import Device, Purpose
 from buildkit.support.decode import Form, Word, shown
 
@@ -59,7 +59,8 @@ class Image:
 
     `locations` are its URIs by tag. `size` is that of all compressed layers in bytes, None if
     unknown. `build_seconds` is the time of all build steps that were not cached, None if unknown.
-    `layers` are the lowest first; empty if unknown.
+    `layers` are pairs of digest and compressed size, which are short on the line; the lowest first,
+    empty if unknown.
     """
 
     target: Word
@@ -77,7 +78,7 @@ class Image:
     origin: Origin | None
     verdict: Verdict
     build_seconds: float | None = None
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[tuple[Word, int], ...] = ()
 
     @property
     def cell(self) -> tuple[str, str, str, str]:

@@ -192,7 +192,7 @@ def _image(target: Target, release: int, version: str) -> Image:
             untried=untried,
         ),
         build_seconds=93.0,
-        layers=found,
+        layers=tuple((each.digest, each.size) for each in found),
     )
 
 
