@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from buildkit.catalogue import page
 from buildkit.catalogue.page import MARKS
 from buildkit.model import names
-from buildkit.support.amounts import size
+from buildkit.support.amounts import count, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from buildkit.catalogue.page import Row
     from buildkit.catalogue.values import Catalogue, Entry, Judged
 
-MOST = 1500
-"""Images in the table: GitHub's limit for a summary is 1 MiB."""
+MOST = 900_000
+"""Bytes: GitHub drops a summary of more than 1 MiB, and other steps of the job may add to it."""
 LEGEND = (
     f"{MARKS['passed']} passed its test, {MARKS['partly']} partly tested, {MARKS['failed']} "
     f"failed and not published, {MARKS['absent']} not published"
@@ -27,7 +28,27 @@ NOTHING = (
 
 
 def document(catalogue: Catalogue) -> str:
-    return "\n".join(_lines(catalogue)) + "\n"
+    lines = [*_lines(catalogue)]
+    room = MOST - sum(map(_bytes, lines))
+    rows = map(_row_of, catalogue.entries)
+    shown = [*_fitting(rows, room)]
+    lines += shown
+    if (more := len(catalogue.entries) - len(shown)) > 0:
+        lines += ("", f"And {count(more, 'more image')}: `buildkit report` shows all.")
+    return "\n".join(lines) + "\n"
+
+
+def _bytes(line: str) -> int:
+    return len(line.encode()) + 1
+
+
+def _fitting(rows: Iterable[str], room: int) -> Iterator[str]:
+    """The first rows that have room, in bytes."""
+    for row in rows:
+        room -= _bytes(row)
+        if room < 0:
+            return
+        yield row
 
 
 def _lines(catalogue: Catalogue) -> Iterator[str]:
@@ -44,16 +65,22 @@ def _lines(catalogue: Catalogue) -> Iterator[str]:
     if rows := page.rows(entries):
         columns = page.columns(entries)
         yield from _head("Framework", "Device", *(f"Python {each}" for each in columns))
-        for row in rows:
-            cells = ["<br>".join(map(_chip, row.cells.get(each, ()))) for each in columns]
-            yield _row(_plain(row.name) if row.first else "", row.kind, *cells)
+        shown = [*_fitting((_matrix_row(each, columns) for each in rows), MOST // 2)]
+        yield from shown
+        if (more := len(rows) - len(shown)) > 0:
+            yield from ("", f"And {count(more, 'more row')}: `buildkit report` shows all.")
         yield from ("", LEGEND, "")
     yield from ("## Images", "")
     yield from _head("Image", "Status", "Contract", "Size", "Digest", "URI")
-    for entry in entries[:MOST]:
-        yield _row(*_cells(entry))
-    if (more := len(entries) - MOST) > 0:
-        yield from ("", f"And {more} more images: `buildkit report` shows all.")
+
+
+def _matrix_row(row: Row, columns: Sequence[str]) -> str:
+    cells = ["<br>".join(map(_chip, row.cells.get(each, ()))) for each in columns]
+    return _row(_plain(row.name) if row.first else "", row.kind, *cells)
+
+
+def _row_of(entry: Entry) -> str:
+    return _row(*_cells(entry))
 
 
 def _cells(entry: Entry) -> Sequence[str]:
