@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.catalogue import layers
-from buildkit.catalogue.values import Result, State
+from buildkit.catalogue.values import LARGE, Result, State
 from buildkit.render import html
 from buildkit.support.amounts import count, size
 
@@ -81,6 +81,8 @@ def document(catalogue: Catalogue) -> str:
         style=html.text(PACKAGE, "page.css"),
         script=script,
         script_hash=hashed,
+        large=LARGE,
+        brief=len(entries) > LARGE,
     )
     return page + "\n"
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from buildkit.model.image import ClauseResult, Layer
 
+LARGE = 1000
+"""With more images, a page leaves out what needs most room, and the command says that it works."""
+
 
 class State(str, Enum):
     """Of an image: in the ledger, only in images.toml, or only in the ledger."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildkit.catalogue import gather
+from buildkit.catalogue.values import LARGE
 from buildkit.commands import options
 from buildkit.support.amounts import count
 from buildkit.support.errors import UsageError
@@ -51,6 +52,8 @@ def command(*, scope: Scope, as_json: bool, output: Path | None, markdown: bool)
     if markdown and as_json:
         raise UsageError("`--markdown` and `--json` exclude each other", hint="leave one out")
     project = scope.project(use_environment=False)
+    if len(project.targets) > LARGE:
+        console.say(f"making the catalogue: images.toml has {len(project.targets)} targets …")
     found = gather.catalogue(
         project, scope.ledger().read(), scope.select, datetime.now(timezone.utc)
     )

@@ -145,6 +145,20 @@ def test_what_images_say_is_escaped(catalogue: Catalogue) -> None:
     assert {line.count(" | ") for line in text.splitlines() if line.startswith("| `")} == {5}
 
 
+def test_a_large_page_leaves_out_packages_and_evidence_and_says_so(catalogue: Catalogue) -> None:
+    entry = next(each for each in catalogue.entries if each.packages)
+    packages = Packages(requested=("asked",), locked=("locked==1.0",), current=None)
+    clause = fakes.clause(status=Status.WARN, message="what it saw")
+    test = replace(entry.test, broken=(clause,))
+    one = replace(entry, packages=packages, test=test)
+    found = [page.document(replace(catalogue, entries=(one,) * number)) for number in (1000, 1001)]
+    for words in ("locked 1.0", "what it saw"):
+        assert [words in each for each in found] == [True, False]
+    words = "This page has more than 1000 images, so it leaves out the packages of images.lock"
+    assert [words in each for each in found] == [False, True]
+    assert all("<code>asked</code>" in each for each in found)
+
+
 def test_long_evidence_is_cut(catalogue: Catalogue) -> None:
     broken = (fakes.clause(Status.FAIL, message="x" * 5000),)
     one = replace(catalogue.entries[0], test=replace(catalogue.entries[0].test, broken=broken))

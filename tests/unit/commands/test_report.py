@@ -35,6 +35,17 @@ def test_the_page_goes_into_dist(folder: Path, capsys: pytest.CaptureFixture[str
     assert path.read_text().startswith("<!doctype html>")
 
 
+def test_a_long_report_says_so_before_the_work(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildkit.commands.report.LARGE", 11)
+    assert report(folder) == Exit.DONE
+    assert capsys.readouterr().err.startswith("making the catalogue: images.toml has 12 targets …")
+    monkeypatch.setattr("buildkit.commands.report.LARGE", 12)
+    assert report(folder) == Exit.DONE
+    assert "making the catalogue" not in capsys.readouterr().err
+
+
 def test_markdown_and_json_go_to_stdout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report(folder, "--markdown") == Exit.DONE
     assert capsys.readouterr().out.startswith("# Image catalogue\n")
