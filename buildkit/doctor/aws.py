@@ -109,13 +109,22 @@ def _of_registry(host: str, found: Permissions, facts: Facts) -> Iterator[Findin
             "aws-unchecked",
             f"{host}: {count(len(actions), 'action')} could not be checked without writing: "
             f"{', '.join(actions)}",
-            f"allow {_who(identity)} `{SIMULATE}` (and `iam:GetRole`) to have them checked, or "
-            "compare its policies with this one:",
+            _compare(identity, simulated=found.simulated),
             details=json.dumps(policies.allowing(found.unchecked), indent=2),
         )
     if not found.missing and not found.unchecked and place.api is Api.ECR:
         yield ok("aws-permissions", f"AWS allows all actions that are needed in {host}")
     yield from _settings(host, found)
+
+
+def _compare(identity: Identity | None, *, simulated: bool) -> str:
+    who = _who(identity)
+    if simulated:
+        return f"compare the policies of {who}, and of the KMS key, with this one:"
+    return (
+        f"allow {who} `{SIMULATE}` (and `iam:GetRole`) to have them checked, or compare its "
+        "policies with this one:"
+    )
 
 
 def _who(identity: Identity | None) -> str:

@@ -70,9 +70,11 @@ class Asked:
 class Permissions:
     """What the caller may not do, with the resource of each action.
 
-    `unchecked` are actions that only a write would show. `absent` are repositories that do not
-    exist. `key` says what is wrong with the KMS key. `why` is the error of a registry that could
-    not be asked. `mounts`: layers can be mounted from other repositories; None: unknown.
+    `unchecked` are actions that only a write would show, because the caller may not simulate, or
+    (`simulated`) because the simulation does not know all that a real call has. `absent` are
+    repositories that do not exist. `key` says what is wrong with the KMS key. `why` is the error
+    of a registry that could not be asked. `mounts`: layers can be mounted from other repositories;
+    None: unknown.
     """
 
     asked: Asked
@@ -81,9 +83,14 @@ class Permissions:
     absent: tuple[str, ...] = ()
     key: str = ""
     mounts: bool | None = None
+    simulated: bool = False
     trouble: Trouble | None = None
     why: str = ""
     hint: str = ""
+
+
+class _AbsentError(Exception):
+    """The repository or the key does not exist."""
 
 
 @dataclass(kw_only=True)
@@ -91,6 +98,7 @@ class _Probe:
     """Calls that read, and what they show."""
 
     client: Any
+    allowed: set[Action] = field(default_factory=set)
     missing: list[Action] = field(default_factory=list)
 
     def may(self, action: str, resource: str, call: Callable[..., Any], **values: Any) -> Any:
@@ -100,14 +108,21 @@ class _Probe:
         """
         try:
             with failures.translated(f"trying `{action}`"):
-                return call(**values)
+                answer = call(**values)
+        except _AbsentError:
+            self.allowed.add((action, resource))
+            raise
         except ToolError as error:
             kind = failures.trouble(error)
             if kind is Trouble.DENIED:
                 self.missing.append((action, resource))
             elif kind is not Trouble.OTHER:
                 raise
+            else:
+                self.allowed.add((action, resource))
             return None
+        self.allowed.add((action, resource))
+        return answer
 
 
 def look(asked: Asked, identity: Identity) -> Permissions:
@@ -130,13 +145,17 @@ def _look(asked: Asked, identity: Identity) -> Permissions:
     arn, trouble = _key(asked, identity, probe) if asked.table and absent else ("", "")
     wanted = dict.fromkeys(_wanted(asked, identity, absent, arn))
     simulated = _simulated(asked, identity, [*wanted])
-    if simulated is None:
+    if simulated is None or simulated:
         _read(probe, asked, identity, absent)
+    denied: list[Action] = []
+    if simulated is None:
         tried = {LOGIN, *PULL, *READ, KEY[0]}
         unchecked = tuple(each for each in wanted if each[0] not in tried)
     else:
-        unchecked = ()
-    missing = dict.fromkeys((*probe.missing, *(simulated or ())))
+        real = {*probe.allowed, *probe.missing}
+        denied = [each for each, sure in simulated.items() if sure and each not in real]
+        unchecked = tuple(each for each, sure in simulated.items() if not sure and each not in real)
+    missing = dict.fromkeys((*probe.missing, *denied))
     answer = probe.client.get_account_setting if len(asked.pushed) > 1 else None
     return Permissions(
         asked=asked,
@@ -144,6 +163,7 @@ def _look(asked: Asked, identity: Identity) -> Permissions:
         unchecked=unchecked,
         absent=absent,
         key=trouble,
+        simulated=simulated is not None,
         mounts=None if answer is None else _mounts(answer),
     )
 
@@ -166,10 +186,6 @@ def _absent(probe: _Probe, asked: Asked, identity: Identity) -> tuple[str, ...]:
         except _AbsentError:
             found.append(name)
     return tuple(found)
-
-
-class _AbsentError(Exception):
-    """The repository does not exist."""
 
 
 def _unless(absent: type[Exception], call: Callable[..., Any]) -> Callable[..., Any]:
@@ -228,14 +244,19 @@ def _key(asked: Asked, identity: Identity, probe: _Probe) -> tuple[str, str]:
 
 def _simulated(
     asked: Asked, identity: Identity, wanted: Sequence[Action]
-) -> tuple[Action, ...] | None:
-    """The actions that IAM would not allow; None if the caller may not simulate."""
+) -> dict[Action, bool] | None:
+    """The actions that IAM would not allow, and whether that is sure; None: may not simulate.
+
+    The simulation lacks what conditions ask for, such as the region or the VPC of a call, and the
+    policy of a KMS key, which alone may allow its use.
+    """
     if identity.arn.endswith(":root"):
-        return ()
+        return {}
     by_resource: dict[str, list[str]] = {}
     for action, resource in wanted:
         by_resource.setdefault(resource, []).append(action)
-    client, denied = api.quick(asked.place, "iam"), []
+    client = api.quick(asked.place, "iam")
+    denied: dict[Action, bool] = {}
     source = _principal(client, identity)
     for resource, actions in by_resource.items():
         try:
@@ -246,12 +267,12 @@ def _simulated(
                 results = [each for page in pages for each in page["EvaluationResults"]]
         except ToolError:
             return None
-        denied += [
-            (str(each["EvalActionName"]), resource)
-            for each in results
-            if each["EvalDecision"] != "allowed"
-        ]
-    return tuple(denied)
+        for each in results:
+            if each["EvalDecision"] != "allowed":
+                action = str(each["EvalActionName"])
+                sure = not each.get("MissingContextValues") and action not in KEY
+                denied[action, resource] = sure
+    return denied
 
 
 def _principal(client: Any, identity: Identity) -> str:

@@ -194,13 +194,15 @@ ERROR = "<ErrorResponse><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Me
 
 @dataclass
 class AwsServer:
-    """STS, IAM, KMS and ECR. `denied` are actions that the caller may not do.
+    """STS, IAM, KMS and ECR. `denied` are actions that the caller may not do. `unsure` are
+    those that only the simulation denies, with the key of a condition that it does not know.
 
     `refusal` is the code and the text of an error of STS. `late` is how late its clock is. `writes`
     are calls of other operations than those that read.
     """
 
     denied: set[str] = field(default_factory=set)
+    unsure: dict[str, str] = field(default_factory=dict)
     refusal: tuple[str, str] | None = None
     repositories: set[str] = field(default_factory=set)
     key_state: str = "Enabled"
@@ -227,9 +229,17 @@ class AwsServer:
         assert action == "SimulatePrincipalPolicy", action
         assert form["PolicySourceArn"] == ROLE
         names = [value for key, value in form.items() if key.startswith("ActionNames.")]
+
+        def context(name: str) -> str:
+            key = self.unsure.get(name)
+            return f"<MissingContextValues><member>{key}</member></MissingContextValues>" * bool(
+                key
+            )
+
         members = "".join(
             f"<member><EvalActionName>{name}</EvalActionName><EvalDecision>"
-            f"{'implicitDeny' if name in self.denied else 'allowed'}</EvalDecision></member>"
+            f"{'implicitDeny' if name in {*self.denied, *self.unsure} else 'allowed'}"
+            f"</EvalDecision>{context(name)}</member>"
             for name in names
         )
         results = (

@@ -628,6 +628,23 @@ def test_without_the_simulation_only_what_reads_is_tried(
     assert doctor.code == Exit.DONE
 
 
+def test_what_only_the_simulation_denies_is_not_missing(
+    ours: Path, aws: AwsServer, doctor: Doctor
+) -> None:
+    aws.unsure = {
+        "ecr:GetAuthorizationToken": "",
+        "ecr:BatchGetImage": "",
+        "ecr:ListImages": "aws:SourceVpc",
+        "ecr:PutImage": "aws:RequestedRegion",
+    }
+    found = doctor()
+    assert "aws-permissions" not in found
+    assert doctor.code == Exit.DONE
+    expect(found, "aws-unchecked", "1 action ", "compare the policies of the role `builder`")
+    (statement,) = json.loads(found["aws-unchecked"]["details"])["Statement"]
+    assert statement["Action"] == ["ecr:PutImage"]
+
+
 def test_a_key_that_is_disabled(
     machine: Machine, registry: RegistryServer, aws: AwsServer, engine: EngineServer, doctor: Doctor
 ) -> None:
@@ -636,9 +653,10 @@ def test_a_key_that_is_disabled(
     aws.key_state = "Disabled"
     expect(doctor(), "aws-key", "`alias/images` is Disabled", "enable the key")
     aws.key_state, aws.denied = "Enabled", {"kms:CreateGrant"}
-    found = doctor()
-    expect(found, "aws-permissions", "`kms:CreateGrant`", "attach this policy")
-    (statement,) = json.loads(found["aws-permissions"]["details"])["Statement"]
+    found = doctor()  # the policy of the key may allow it
+    expect(found, "aws-unchecked", "kms:CreateGrant", "of the KMS key")
+    assert "aws-permissions" not in found
+    (statement,) = json.loads(found["aws-unchecked"]["details"])["Statement"]
     assert statement["Resource"] == "arn:aws:kms:eu-west-1:123456789012:key/k"
     aws.denied = set()
     assert doctor.wrong() == {}
