@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from dataclasses import replace
 from functools import cache
@@ -100,8 +101,19 @@ def client(where: Place) -> ECRClient:
 def quick(where: Place, service: str) -> Any:
     """A client that sends each request once, and waits for seconds. Raises ToolError."""
     config = _options(where) if service == "ecr" else Config()
-    place = replace(where, region=where.region or ANY_REGION)
+    place = replace(where, region=where.region or _own_region(where) or ANY_REGION)
     return _client(place, service, config.merge(QUICK), QUICK)
+
+
+def _own_region(where: Place) -> str | None:
+    """The region of the environment or the profile: other partitions refuse those of AWS."""
+    import boto3  # noqa: PLC0415 - it is slow to load
+
+    if where.api is Api.ECR_PUBLIC:
+        return None
+    with failures.of_credentials(f"connecting to AWS for {where.host}", where.profile):
+        found = boto3.session.Session(profile_name=where.profile).region_name
+    return os.environ.get("AWS_REGION") or found
 
 
 def _options(where: Place) -> Config:

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from buildkit.build.bake_output import Step
 from buildkit.doctor import observe, question
 from buildkit.doctor.facts import Images
 from buildkit.ecr import api, places
+from buildkit.ecr.places import Place
 from buildkit.engine import engine as engines
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
@@ -643,6 +645,19 @@ def test_what_only_the_simulation_denies_is_not_missing(
     expect(found, "aws-unchecked", "1 action ", "compare the policies of the role `builder`")
     (statement,) = json.loads(found["aws-unchecked"]["details"])["Statement"]
     assert statement["Action"] == ["ecr:PutImage"]
+
+
+def test_without_a_registry_of_ecr_the_region_is_that_of_the_environment_or_the_profile(
+    machine: Machine, aws: AwsServer
+) -> None:
+    nowhere = Place(host="ECR")
+    assert api.quick(nowhere, "sts").meta.region_name == "eu-west-1"
+    machine.monkeypatch.delenv("AWS_REGION")
+    assert api.quick(nowhere, "sts").meta.region_name == "us-east-1"
+    (machine.home / ".aws").mkdir()
+    (machine.home / ".aws" / "config").write_text("[default]\nregion = cn-north-1\n")
+    assert api.quick(nowhere, "sts").meta.region_name == "cn-north-1"
+    assert api.quick(replace(nowhere, region="eu-north-1"), "sts").meta.region_name == "eu-north-1"
 
 
 def test_a_key_that_is_disabled(
