@@ -64,7 +64,7 @@ def _client_version(facts: Facts, version: str) -> Iterator[Finding]:
     least = "" if health is None else health.oldest_api
     newest = "" if health is None else health.api
     speaks = CLIENTS.get(int(version.partition(".")[0]), "")
-    fixed = docker.api_version
+    fixed = docker.api_version.removeprefix("v")
     if fixed and least and not numbers(least) <= numbers(fixed) <= numbers(newest):
         yield problem(
             "docker-api-version",

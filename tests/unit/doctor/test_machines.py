@@ -275,6 +275,8 @@ def test_a_fixed_version_of_the_api(machine: Machine, engine: EngineServer, doct
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_API_VERSION", "1.41")
         expect(doctor(), "docker-api-version", "1.44 to 1.52", "unset DOCKER_API_VERSION")
+        patch.setenv("DOCKER_API_VERSION", "v1.44")
+        assert doctor.wrong().keys() == AWS
     assert doctor.wrong().keys() == AWS
 
 
