@@ -72,6 +72,7 @@ OTHERWISE = {  # why an engine does not answer -> the name and the fix
     ),
 }
 PULLS = (  # a pattern of what the engine says, what it means, the fix for the host {host}
+    (r"manifest unknown|not found", "finds no such image in", "check `base` in images.toml"),
     (
         r"x509|certificate",
         "does not trust the certificate of",
@@ -101,7 +102,7 @@ PULLS = (  # a pattern of what the engine says, what it means, the fix for the h
         "run `docker login {host}`",
     ),
     (
-        r"no such host|lookup |i/o timeout|timeout|deadline|refused|unreachable|EOF",
+        r"no such host|lookup |i/o timeout|timeout|deadline|refused|unreachable|\bEOF\b",
         "cannot reach",
         (
             "give the engine a network: `proxies` or `dns` in `/etc/docker/daemon.json`, then "
@@ -298,6 +299,15 @@ def pulls(facts: Facts) -> Iterator[Finding]:
             said = f"the engine got no answer about `{base}` within {facts.seconds:.0f} s"
             yield problem("engine-pull", said, PULLS[-1][2].format(host=host))
         else:
-            kinds = (each for each in PULLS if re.search(each[0], why, re.IGNORECASE))
+            said = _without_names(why, base)
+            kinds = (each for each in PULLS if re.search(each[0], said, re.IGNORECASE))
             _, what, fix = next(kinds, ("", "got an error from", "check `base` in images.toml"))
             yield problem("engine-pull", f"the engine {what} {host}: {why}", fix.format(host=host))
+
+
+def _without_names(why: str, base: str) -> str:
+    """What an engine says without the host and the repository, which may be called `proxy`."""
+    host, repository, _ = bases.located(base)
+    for name in (host, repository, repository.removeprefix("library/")):
+        why = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", "", why)
+    return why

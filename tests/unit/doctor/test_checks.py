@@ -245,6 +245,27 @@ def test_what_follows_from_a_problem_is_not_said_again() -> None:
     assert [each.name for each in found if each.state is not State.OK] == ["engine-silent"]
 
 
+@pytest.mark.parametrize(
+    ("base", "why", "what"),
+    [
+        (
+            "docker-proxy.corp/a:1",
+            "Get https://docker-proxy.corp/v2/: no such host",
+            "cannot reach",
+        ),
+        ("geofence:1", "docker.io/library/geofence:1: odd", "got an error from"),
+        ("r.corp/geofences:1", "geofences-certificate.corp: unexpected geofences", "trust"),
+        ("r.corp/a:1", "manifest unknown: proxy certificate denied", "finds no such image"),
+        ("r.corp/a:1", "unexpected EOF", "cannot reach"),
+        ("r.corp/a:1", "r.corp/b: geofence", "got an error from"),
+    ],
+)
+def test_names_in_what_the_engine_says_mean_nothing(base: str, why: str, what: str) -> None:
+    found = doctor.examine(docker(pulls={base: why}))
+    (pull,) = [each for each in found if each.name == "engine-pull"]
+    assert what in pull.found
+
+
 def test_a_registry_whose_bases_are_in_the_engine_is_not_needed() -> None:
     bad = Reached(host=HUB, trouble=Way.UNREACHABLE, why="away")
     held = docker(health=replace(HEALTH, images=frozenset({"python:3.11"})))
