@@ -23,6 +23,7 @@ import requests
 from buildkit.engine.calls import BROKEN
 from buildkit.engine.containers import seconds_of
 from buildkit.engine.engine import SSH, is_local, reason
+from buildkit.model import names
 from buildkit.support import addresses
 
 if TYPE_CHECKING:
@@ -185,10 +186,33 @@ def _asked(found: Health, api: Any, images: Sequence[str]) -> Health:
         root=_text(info, "DockerRootDir"),
         has_proxy=bool(_text(info, "HttpsProxy") or _text(info, "HttpProxy")),
         ahead=None if clock is None else clock - time.time(),
-        images=frozenset(
-            image for image in images if _get(api, f"/v{found.api}/images/{image}/json").ok
-        ),
+        images=_held(found, api, images),
     )
+
+
+def _held(found: Health, api: Any, images: Sequence[str]) -> frozenset[str]:
+    """Those of the images that the engine has: one question for all; none without an answer."""
+    try:
+        said = _get(api, f"/v{found.api}/images/json").json() if images else []
+    except (*BROKEN, ValueError):
+        return frozenset()
+    listed = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+    held = {
+        _full(str(name))
+        for each in listed
+        for key in ("RepoTags", "RepoDigests")
+        for name in each.get(key) or ()
+    }
+    return frozenset(image for image in images if _full(image) in held)
+
+
+def _full(image: str) -> str:
+    """A name with its tag, or with its digest alone."""
+    name, _, digest = names.familiar(image).partition("@")
+    path, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        path, tag = name, "latest"
+    return f"{path}@{digest}" if digest else f"{path}:{tag}"
 
 
 def _get(api: Any, path: str) -> requests.Response:

@@ -82,8 +82,8 @@ class EngineServer:
         if path.endswith("/info"):
             now = datetime.fromtimestamp(time.time() - self.behind, timezone.utc)
             return 200, {**self.info, "SystemTime": now.isoformat()}
-        if found_image := re.search("/images/(.+)/json", path):
-            return (200, {}) if found_image[1] in self.images else (404, {"message": "no"})
+        if path.endswith("/images/json"):
+            return 200, [{"RepoTags": [each], "RepoDigests": None} for each in self.images]
         if "/distribution/" in path:
             return 200, {"Descriptor": {"digest": "sha256:1"}}
         return 200, []
