@@ -80,7 +80,8 @@ class Network:
 
     `files` has, by variable, the path of a file that is missing or no certificate, and why.
     `proxies` and `no_proxy` are the variables. `registries` and `bases` have None where no answer
-    came in time. `published` are the registries to publish to; `logins` has those outside ECR.
+    came in time; `unasked` are bases for which no time was left. `published` are the registries to
+    publish to; `logins` has those outside ECR.
     """
 
     files: tuple[tuple[str, str, str], ...] = ()
@@ -88,6 +89,7 @@ class Network:
     no_proxy: str = ""
     registries: Mapping[str, Reached | None]
     bases: Mapping[str, Found | None]
+    unasked: tuple[str, ...] = ()
     logins: Mapping[str, Found | None]
     published: frozenset[str] = frozenset()
 

@@ -11,6 +11,7 @@ from buildkit.model.hosts import DOCKER_HUB, ECR_HOST
 from buildkit.registry.bases import located
 from buildkit.registry.reach import Trouble
 from buildkit.support import addresses
+from buildkit.support.amounts import count
 from buildkit.support.errors import Exit
 
 if TYPE_CHECKING:
@@ -142,6 +143,12 @@ def bases(facts: Facts) -> Iterator[Finding]:
         finding = _base(base, found, facts)
         if finding is not None:
             yield finding
+    if unasked := [each for each in facts.network.unasked if each not in _held(facts)]:
+        yield warning(
+            "base-unchecked",
+            f"{count(len(unasked), 'base')} could not be checked within {facts.seconds:.0f} s",
+            "name fewer targets: `buildkit doctor SELECT`",
+        )
 
 
 def _base(base: str, found: Found | None, facts: Facts) -> Finding | None:

@@ -145,7 +145,13 @@ def _pull(asked: Look[Health | None], base: str) -> str | None:
 def _network(looks: Looks, question: Question) -> Callable[[], Network]:
     registries = {host: looks.start(partial(reach.look, host)) for host in question.hosts}
     free = threading.Semaphore(AT_ONCE)
-    found = {base: looks.start(partial(_base, free, base)) for base in question.bases}
+    hosts = dict.fromkeys(bases.located(each)[0] for each in question.bases)
+    given = {host: looks.start(partial(_logins, host)) for host in hosts}
+    begun: set[str] = set()
+    found = {
+        base: looks.start(partial(_base, free, begun, given[bases.located(base)[0]], base))
+        for base in question.bases
+    }
     logins = {
         place.host: looks.start(partial(reach.log_in, place.host))
         for place in question.places
@@ -153,12 +159,15 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
     }
 
     def finish() -> Network:
+        asked = {base: look.result() for base, look in found.items()}
+        unasked = tuple(each for each, came in asked.items() if came is None and each not in begun)
         return Network(
             files=_files(),
             proxies=_proxies(),
             no_proxy=os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "",
             registries={host: look.result() for host, look in registries.items()},
-            bases={base: look.result() for base, look in found.items()},
+            bases={base: came for base, came in asked.items() if base not in unasked},
+            unasked=unasked,
             logins={host: look.result() for host, look in logins.items()},
             published=frozenset(place.host for place in question.places),
         )
@@ -166,9 +175,13 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
     return finish
 
 
-def _base(free: threading.Semaphore, base: str) -> Found:
+def _base(
+    free: threading.Semaphore, begun: set[str], login: Look[Mapping[str, Login]], base: str
+) -> Found:
+    logins = login.result() or {}
     with free:
-        return reach.find(base, _logins(bases.located(base)[0]))
+        begun.add(base)
+        return reach.find(base, logins)
 
 
 def _logins(host: str) -> Mapping[str, Login]:

@@ -175,6 +175,9 @@ def test_a_healthy_machine_has_only_good_findings() -> None:
             network(registries={HUB: Reached(host=HUB, trouble=Way.CERTIFICATE, why="certificate is not yet valid")}),
             "registry-certificate", 5, "not yet valid", "set the clock", id="certificate and clock",
         ),
+        pytest.param(
+            network(unasked=("x", "y")), "base-unchecked", 0, "2 bases", "SELECT", id="many bases"
+        ),
         pytest.param(network(bases={"x": None}), "base-refused", 5, "within 9 s", "mirror", id="base late"),
         pytest.param(
             network(bases={"x": Found(base="x", host=HUB, trouble=Way.LOGIN, why="(401)")}),

@@ -22,9 +22,11 @@ from buildkit.doctor.facts import Images
 from buildkit.ecr import api, places
 from buildkit.ecr.places import Place
 from buildkit.engine import engine as engines
+from buildkit.registry import reach
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
 from buildkit.support.errors import Exit, ToolError
+from buildkit.system.looks import Looks
 from tests.support import machines
 from tests.support.machines import VERSION, AwsServer, EngineServer, Machine
 from tests.support.registry_server import Fault, RegistryServer, answers, digest, running
@@ -560,6 +562,33 @@ def test_an_engine_that_does_not_reach_the_registry_of_a_base(
     assert doctor.code == Exit.TOOL
     engine.statuses = {}
     assert doctor.wrong().keys() == AWS
+
+
+def test_bases_in_the_engine_are_one_question(
+    machine: Machine, engine: EngineServer, doctor: Doctor
+) -> None:
+    project(machine, "docker.io/library/held:1")
+    engine.images = {"held:1"}
+    assert "is in the engine" in doctor()["base"]["found"]
+    assert [each for each in engine.asked if "/images/" in each] == ["/v1.52/images/json"]
+
+
+def test_of_many_bases_those_without_a_turn_are_one_number(machine: Machine) -> None:
+    logins: list[str] = []
+
+    def log_in(host: str) -> dict[str, Any]:
+        logins.append(host)
+        return {}
+
+    machine.monkeypatch.setattr(observe, "_logins", log_in)
+    machine.monkeypatch.setattr(reach, "look", lambda _host: None)
+    machine.monkeypatch.setattr(reach, "find", lambda *_: threading.Event().wait(2))
+    many = tuple(f"r.invalid/a:{number}" for number in range(40))
+    asked = question.Question(images=Images(), bases=many)
+    found = observe._network(Looks(0.5), asked)()
+    assert logins == ["r.invalid"]
+    assert len(found.unasked) == 40 - observe.AT_ONCE
+    assert len(found.bases) == observe.AT_ONCE
 
 
 def test_a_platform_that_the_engine_cannot_run(
