@@ -62,11 +62,12 @@ def observe(question: Question, seconds: float = SECONDS) -> Facts:
     identities, rights = _aws(looks, question)
     finish_docker = _docker(looks, question, config)
     finish_network = _network(looks, question)
+    finish_machine = _machine(looks, question)
     docker = finish_docker()
     return Facts(
         images=question.images,
         docker=docker,
-        machine=_machine(question, docker.health),
+        machine=finish_machine(docker.health),
         network=finish_network(),
         aws=Aws(
             identities={profile: look.result() for profile, look in identities.items()},
@@ -158,11 +159,22 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
         if place.api is places.Api.NONE
     }
 
+    files = {
+        (name, path): looks.start(partial(_unusable, Path(path), pem=name in CERTIFICATES))
+        for name in (*CERTIFICATES, *PATHS)
+        if (path := os.environ.get(name))
+    }
+
     def finish() -> Network:
         asked = {base: look.result() for base, look in found.items()}
         unasked = tuple(each for each, came in asked.items() if came is None and each not in begun)
         return Network(
-            files=_files(),
+            files=tuple(
+                (*key, "did not answer in time" if why is None else why)
+                for key, look in files.items()
+                for why in (look.result(),)
+                if why != ""
+            ),
             proxies=_proxies(),
             no_proxy=os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "",
             registries={host: look.result() for host, look in registries.items()},
@@ -193,16 +205,6 @@ def _logins(host: str) -> Mapping[str, Login]:
         return {}
 
 
-def _files() -> tuple[tuple[str, str, str], ...]:
-    """Variables whose files cannot be used, with their paths and reasons."""
-    found = []
-    for variable in (*CERTIFICATES, *PATHS):
-        if path := os.environ.get(variable):
-            why = _unusable(Path(path), pem=variable in CERTIFICATES)
-            found += [(variable, path, why)] if why else []
-    return tuple(found)
-
-
 def _unusable(path: Path, *, pem: bool) -> str:
     try:
         if path.is_dir() or not pem:
@@ -223,19 +225,29 @@ def _proxies() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _machine(question: Question, found: Health | None) -> Machine:
-    folders: dict[str, Folder | None] = {
-        use: machine.folder(path) for use, path in question.folders.items()
+def _machine(looks: Looks, question: Question) -> Callable[[Health | None], Machine]:
+    """Folders may be on a file system that does not answer."""
+    folders = {
+        use: looks.start(partial(machine.folder, path)) for use, path in question.folders.items()
     }
-    root = Path(found.root) if found is not None and found.local and found.root else None
-    return Machine(
-        system=sys.platform,
-        architecture=platform.machine(),
-        user=_user(),
-        studio=any(each.exists() for each in STUDIO),
-        folders=folders,
-        engine_folder=machine.folder(root) if root is not None and root.exists() else None,
-    )
+
+    def finish(found: Health | None) -> Machine:
+        root = Path(found.root) if found is not None and found.local and found.root else None
+        engine_folder = None if root is None else looks.start(partial(_existing, root))
+        return Machine(
+            system=sys.platform,
+            architecture=platform.machine(),
+            user=_user(),
+            studio=any(each.exists() for each in STUDIO),
+            folders={use: look.result() for use, look in folders.items()},
+            engine_folder=None if engine_folder is None else engine_folder.result(),
+        )
+
+    return finish
+
+
+def _existing(path: Path) -> Folder | None:
+    return machine.folder(path) if path.exists() else None
 
 
 def _user() -> str:
