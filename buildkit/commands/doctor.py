@@ -37,6 +37,7 @@ COLOURS = {State.OK: "green", State.WARNING: "yellow", State.PROBLEM: "red"}
 )
 @options.SELECT
 @options.READ
+@options.DIST
 @options.JSON
 @options.REGISTRY
 @options.SUBSTITUTE
@@ -61,7 +62,7 @@ def command(
 
 
 def _question(scope: Scope, registries: tuple[str, ...], rules: tuple[Rule, ...]) -> Question:
-    folder = scope.file.absolute().parent
+    folder = (scope.dist or scope.file.parent).absolute()
     if not options.is_given("file") and not scope.file.exists():
         if scope.select or registries:
             raise UsageError(

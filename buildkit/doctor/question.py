@@ -75,7 +75,7 @@ def of_project(
         bases=pulled,
         places=found,
         asked=asked,
-        folders=_folders(config.folder),
+        folders=_folders(project.records.folder),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkit import cli
 from buildkit.build import bake
 from buildkit.build.bake_output import Step
 from buildkit.doctor import observe, question
@@ -589,6 +590,23 @@ def test_of_many_bases_those_without_a_turn_are_one_number(machine: Machine) -> 
     assert logins == ["r.invalid"]
     assert len(found.unasked) == 40 - observe.AT_ONCE
     assert len(found.bases) == observe.AT_ONCE
+
+
+def test_a_file_that_never_answers_does_not_stop_the_others(machine: Machine) -> None:
+    path = machine.folder / "pipe"
+    os.mkfifo(path)
+    machine.monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    found = observe.observe(question.without_file(Images(), machine.folder), 0.5)
+    assert found.network.files == (("SSL_CERT_FILE", str(path), "did not answer in time"),)
+
+
+def test_the_folder_of_the_records_is_checked(
+    machine: Machine, engine: EngineServer, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project(machine, base)
+    for options, folder in (((), path.parent / "dist"), (("--dist", "/else"), Path("/else"))):
+        assert cli.run(["doctor", *options]) == Exit.DONE
+        assert f"for the records of targets in {folder}\n" in capsys.readouterr().out
 
 
 def test_a_platform_that_the_engine_cannot_run(
