@@ -16,7 +16,7 @@ FIELD = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Buildx:
-    """The version of the plugin; else `why` there is none."""
+    """The version of the plugin, empty for one that is no number; else `why` there is none."""
 
     version: str = ""
     why: str = ""
@@ -40,6 +40,8 @@ def look(seconds: float) -> Buildx:
         return Buildx(why=error.message)
     if found := VERSION.search(said.stdout.decode(errors="replace")):
         return Buildx(version=found["version"])
+    if said.code == 0:
+        return Buildx()
     return Buildx(why=_words(said) or f"`docker buildx version` ended with exit code {said.code}")
 
 

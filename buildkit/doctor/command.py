@@ -54,6 +54,12 @@ def command(facts: Facts) -> Iterator[Finding]:
             f"the command `docker` is {name} {found.version}, which has no `docker buildx bake`",
             f"install Docker's own command, and put it first on PATH: {INSTALL}",
         )
+    elif not found.version:
+        yield warning(
+            "docker-version",
+            "the version of the command `docker` is unknown",
+            "check that `docker --version` shows a release of the last years, or install one",
+        )
     else:
         yield from _client_version(facts, found.version)
 
@@ -129,6 +135,13 @@ def buildx(facts: Facts) -> Iterator[Finding]:
             f"install buildx {shown(OLDEST_BUILDX)} or newer (the package `docker-buildx-plugin`; "
             f"on Debian `docker-buildx`): {INSTALL_BUILDX}",
         )
+    elif not docker.buildx.version:
+        yield warning(
+            "buildx-version",
+            "the version of buildx is unknown",
+            f"check that `docker buildx version` shows {shown(OLDEST_BUILDX)} or newer",
+        )
+        yield from _builder(facts)
     elif numbers(docker.buildx.version) < OLDEST_BUILDX:
         yield problem(
             "buildx-old",

@@ -11,6 +11,8 @@ from buildkit.system import shell
 VERSION = re.compile(
     r"^(?P<name>[A-Za-z]+) version v?(?P<version>[0-9]+(?:\.[0-9]+)*)", re.MULTILINE
 )
+NAME = re.compile(r"^(?P<name>[A-Za-z]+) version ", re.MULTILINE)
+"""Of a command whose version is no number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ def look(seconds: float) -> Command:
     text = said.stdout.decode(errors="replace")
     if found := VERSION.search(text):
         return Command(name=found["name"], version=found["version"])
+    if said.code == 0 and (named := NAME.search(text)):
+        return Command(name=named["name"])
     words = " ".join((text + said.stderr.decode(errors="replace")).split())[:120]
     return Command(
         why=f"`docker --version` ended with exit code {said.code}: {words}",

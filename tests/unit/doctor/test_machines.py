@@ -290,6 +290,15 @@ def test_no_buildx(machine: Machine, engine: EngineServer, doctor: Doctor) -> No
     assert doctor.wrong().keys() == AWS
 
 
+def test_versions_that_are_no_numbers(
+    machine: Machine, engine: EngineServer, doctor: Doctor
+) -> None:
+    machine.docker(version="Docker version dev", buildx="echo github.com/docker/buildx master abc")
+    found = doctor.wrong()
+    assert found.keys() == {*AWS, "docker-version", "buildx-version"}
+    assert doctor.code == Exit.DONE
+
+
 def test_an_old_buildx(machine: Machine, engine: EngineServer, doctor: Doctor) -> None:
     machine.docker(buildx="echo github.com/docker/buildx v0.8.2 6224def")
     expect(doctor(), "buildx-old", "0.8.2 is older than 0.13", "update buildx")
