@@ -77,10 +77,10 @@ def command(
     """  # noqa: D301 - for click, a backspace means "keep these lines"
     _check(folder, kind, source)
     asks = asking.is_possible() and not as_json
-    if asks and not kind and not source:
+    if asks and not kind and source is None:
         kind = _ask_kind()
     name = _name(folder, name, asks=asks)
-    if source:
+    if source is not None:
         made = origin.take_over(source, folder, name)
     else:
         made = draft.of_kind(kind or DEFAULT, name, _region())
@@ -93,6 +93,8 @@ def command(
 
 def _check(folder: Path, kind: str | None, source: str | None) -> None:
     """Raise UsageError before any question."""
+    if source == "":
+        raise UsageError("`--from` is empty (is a shell variable unset?)", hint=origin.HINT)
     if kind and source:
         raise UsageError("`--kind` and `--from` exclude each other", hint="leave one out")
     if os.path.lexists(folder / IMAGES):

@@ -55,17 +55,22 @@ def take_over(source: str, folder: Path, name: str) -> Draft:
         names.reference(source)
     except ValueError as error:
         raise UsageError(f"`--from {shown(source)}`: {error}", hint=HINT) from error
-    found = _prebuilt(source)
-    text = _of_image(source) if found is None else found
-    return _draft("extend", text, name, ".dockerignore")
+    found = _prebuilt(source, name)
+    text = _of_image(source, name) if found is None else found
+    return _draft("extend", text, ".dockerignore")
 
 
-def _draft(kind: str, text: str, name: str, dockerignore: str) -> Draft:
-    text = named(text + shipped.text("init/from/samples.toml"), name)
+def _draft(kind: str, text: str, dockerignore: str) -> Draft:
     return with_ignored(kind, {IMAGES: text.encode()}, dockerignore)
 
 
-def _of_image(source: str) -> str:
+def _text(template: str, name: str, values: Mapping[str, Any]) -> str:
+    """images.toml from a file of `init/from`. The values may contain the name that is replaced."""
+    text = shipped.text(f"init/from/{template}") + shipped.text("init/from/samples.toml")
+    return with_values(named(text, name), values)
+
+
+def _of_image(source: str, name: str) -> str:
     """images.toml for any image; its name may show what the image is for."""
     values: dict[str, Any] = {"base": source}
     if found := PYTHON.search(source):
@@ -75,10 +80,10 @@ def _of_image(source: str) -> str:
     purposes = [each.value for each in Purpose if each.value in source]
     if len(purposes) == 1:
         values["purposes"] = purposes
-    return with_values(shipped.text("init/from/image.toml"), values)
+    return _text("image.toml", name, values)
 
 
-def _prebuilt(source: str) -> str | None:
+def _prebuilt(source: str, name: str) -> str | None:
     """images.toml for one of AWS's images, by what it is; None for any other image.
 
     Also None for an image that the keys of `prebuilt` cannot say.
@@ -91,7 +96,7 @@ def _prebuilt(source: str) -> str | None:
     for known in found:
         values = _values(known, purposes, parts.region)
         if values and _leads_to(values, parts):
-            return with_values(shipped.text("init/from/prebuilt.toml"), values)
+            return _text("prebuilt.toml", name, values)
     return None
 
 
@@ -161,8 +166,8 @@ def _of_dockerfile(path: Path, folder: Path, name: str) -> Draft:
         "context": _relative(context, folder),
         "purposes": [_purpose(found, context).value],
     }
-    text = with_values(shipped.text("init/from/dockerfile.toml"), values)
-    made = _draft("dockerfile", text, name, _relative(ignore, folder))
+    text = _text("dockerfile.toml", name, values)
+    made = _draft("dockerfile", text, _relative(ignore, folder))
     # What else a build may read is the author's choice.
     lines = OWN if os.path.realpath(context) == os.path.realpath(folder) else ()
     return replace(made, ignored={**made.ignored, _relative(ignore, folder): lines})

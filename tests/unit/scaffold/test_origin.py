@@ -44,6 +44,7 @@ def taken(source: str, folder: Path) -> Target:
         ("public.ecr.aws/deep-learning-containers/pytorch-inference:2.5.1-gpu-py311", ("acme-1.0-gpu-py311", "1.0"), Purpose.INFERENCE, False),
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-cpu-py311", ("acme-1.0-cpu-py311", "1.0"), Purpose.TRAINING, False),
         ("my-image:latest", ("acme-1.0-cpu-py311", "1.0"), Purpose.BOTH, False),
+        ("me/my-model:1.0", ("acme-1.0-cpu-py311", "1.0"), Purpose.BOTH, False),
         ("python:3.12-slim", ("acme-1.0-cpu-py312", "1.0"), Purpose.BOTH, False),
         ("nvidia/cuda:12.6.3-runtime-ubuntu24.04", ("acme-1.0-gpu-py311", "1.0"), Purpose.BOTH, False),
     ],
@@ -70,7 +71,7 @@ def test_every_image_of_the_data_is_taken_over(tmp_path: Path) -> None:
                 continue
             uri = f"{region.host(account)}/{repository}:{tag}"
             tried += 1
-            by_keys += origin._prebuilt(uri) is not None
+            by_keys += origin._prebuilt(uri, "acme") is not None
     assert tried > 500
     assert by_keys > 0.8 * tried
 
