@@ -86,7 +86,10 @@ def _ended(image: Image, done: Trained) -> Exit:
         console.step(TRAIN, ended, fg="green")
         console.step(TRAIN, f"the model, unpacked: {images.near(kept.folder / 'model')}")
         if image.purpose.serves:
-            console.say(f"hint: serve the model with `buildkit run {image.name} serve`", fg="cyan")
+            named = f" --model {images.near(kept.model)}" if done.stopped else ""
+            console.say(
+                f"hint: serve the model with `buildkit run {image.name} serve{named}`", fg="cyan"
+            )
     if done.stopped:
         console.say("stopped before its end", fg="red")
         return Exit.INTERRUPTED

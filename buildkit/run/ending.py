@@ -26,7 +26,8 @@ AGAIN = "press Ctrl-C again to kill it now"
 class Ending:
     """Waits until all containers have ended. `seconds` is the time from the signal to SIGKILL.
 
-    `asked` is set when somebody wants them to stop. `codes` are the exit codes so far.
+    `asked` is set when somebody wants them to stop. `codes` are the exit codes so far. `stopped`:
+    they got the signal because somebody asked, and none had failed before.
     """
 
     containers: Mapping[str, Container]
@@ -34,6 +35,7 @@ class Ending:
     asked: threading.Event
     codes: dict[str, int] = field(default_factory=dict)
     killed: tuple[str, ...] = ()
+    stopped: bool = False
     _failed_at: float | None = None
     _until: float | None = None
 
@@ -60,6 +62,7 @@ class Ending:
         return self.asked.is_set() or over
 
     def _stop(self, running: list[str]) -> None:
+        self.stopped = self._failed_at is None
         name = self.containers[running[0]].stop_signal
         why = f"; {AGAIN}" if self.asked.is_set() else ", because another host has failed"
         console.say(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MODEL = "model"
 OUTPUT = "output"
 SUFFIX = ".tar.gz"
+STOPPED = ".stopped"
+"""How the folder ends, beside the other one, of a job that was stopped before its end."""
 BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError)
 """What reading a broken archive raises."""
 
@@ -44,17 +46,24 @@ def model_of(folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def keep(containers: Sequence[Container], folder: Path) -> Kept:
+def keep(containers: Sequence[Container], folder: Path, *, stopped: bool = False) -> Kept:
     """Replace what is in a folder by what the hosts of a job left. Raises ToolError.
 
-    The folder does not change before everything has been read.
+    The folder does not change before everything has been read, and keeps its model if the hosts
+    left none. What a stopped job left is beside it, as it may be half of a model.
     """
     git.advise_to_ignore(folder.parents[1])
+    if stopped:
+        folder = folder.with_name(f"{folder.name}{STOPPED}")
     with _new(folder) as new:
         packed = {
             name: _packed(containers, f"{training_job.ROOT}/{path}", new / name)
             for name, path in ((MODEL, "model"), (OUTPUT, "output/data"))
         }
+        if not packed[MODEL] and not stopped:
+            for name in (MODEL, f"{MODEL}{SUFFIX}"):
+                if (folder / name).exists():
+                    (folder / name).rename(new / name)
     return Kept(
         folder=folder,
         model=folder / f"{MODEL}{SUFFIX}" if packed[MODEL] else None,

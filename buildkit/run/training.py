@@ -52,7 +52,8 @@ class How:
 class Trained:
     """How a job ended: the exit code, and the reason of the host that failed first.
 
-    `stopped`: somebody asked for the end. `ended_by`: why the kernel or buildkit killed it.
+    `stopped`: somebody asked for the end, and no host had failed before.
+    `ended_by`: why the kernel or buildkit killed it.
     `kept` is None if nothing was kept, as after a failure.
     """
 
@@ -113,15 +114,16 @@ def train(engine: Engine, image: Image, how: How) -> Trained:
         first = _first_failed(ending)
         container = containers[first]
         code = ending.codes.get(first, endings.KILLED)
-        failed = code != 0 and not asked.is_set()
+        failed = code != 0 and not ending.stopped
+        left = list(containers.values())
         return Trained(
             exit_code=code,
             seconds=seconds,
-            stopped=asked.is_set(),
+            stopped=ending.stopped,
             killed=bool(ending.killed),
             reason=_reason(container) if code != 0 else "",
             ended_by=container.ended_by(),
-            kept=None if failed else kept.keep(list(containers.values()), image.folder),
+            kept=None if failed else kept.keep(left, image.folder, stopped=ending.stopped),
         )
 
 

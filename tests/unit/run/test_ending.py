@@ -85,3 +85,10 @@ def test_a_host_that_ends_well_leaves_the_others_their_time() -> None:
     one, other = Fake(), Fake(looks=30)
     assert ended(a=one, b=other).codes == {"a": 0, "b": 0}
     assert other.sent == []
+
+
+def test_a_failure_before_the_stop_is_no_stop() -> None:
+    one, other = Fake(code=3, looks=0), Fake(code=143, looks=None, heeds=("SIGTERM",))
+    assert not ended(60, asked=True, a=one, b=other).stopped
+    assert ended(60, asked=True, b=Fake(code=143, looks=None, heeds=("SIGTERM",))).stopped
+    assert not ended(60, asked=True, a=Fake(looks=0)).stopped
