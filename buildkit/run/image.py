@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -103,7 +104,7 @@ def of_image(project: Project | None, image: str, engine: Engine, dist: Path) ->
             hint=f"list the targets with `buildkit list`, or pull it: `docker pull {image}`",
         )
     target = subject_of.itself(project, image)
-    name = ODD.sub("-", image) if target is None else target.id
+    name = folder_name(image) if target is None else target.id
     if project is not None:
         folder = project.records.of(RUNS, name)
     else:
@@ -115,6 +116,14 @@ def of_image(project: Project | None, image: str, engine: Engine, dist: Path) ->
         samples=Samples() if target is None else target.samples,
         folder=folder,
     )
+
+
+def folder_name(image: str) -> str:
+    """A name for the folder of an image. No two images share one."""
+    name = ODD.sub("-", image)
+    if name == image:
+        return name
+    return f"{name}-{hashlib.sha256(image.encode()).hexdigest()[:8]}"
 
 
 def need(image: Image, program: str) -> None:

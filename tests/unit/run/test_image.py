@@ -142,3 +142,9 @@ def test_the_curl_line_sends_the_sample(tmp_path: Path, monkeypatch: pytest.Monk
         "-H 'Accept: application/json' http://127.0.0.1:1/invocations"
     )
     assert "@FILE" in serving.curl("http://127.0.0.1:1", None)
+
+
+def test_images_with_similar_names_have_folders_of_their_own() -> None:
+    names = ["me/app:1", "me-app:1", "me-app-1"]
+    assert len({images.folder_name(each) for each in names}) == len(names)
+    assert images.folder_name("me-app-1") == "me-app-1"
