@@ -127,7 +127,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._answer(413, b"the payload is too large\n", "text/plain")
         else:
-            self._pass_on(self.rfile.read(int(length)))
+            self._read(int(length))
+
+    def _read(self, length: int) -> None:
+        body = b""
+        with suppress(OSError):  # the browser is gone
+            body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            self._answer(400, b"the payload is shorter than its Content-Length\n", "text/plain")
+        else:
+            self._pass_on(body)
 
     def _pass_on(self, body: bytes) -> None:
         try:

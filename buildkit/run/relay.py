@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 PART = 64 * 1024
 CONNECT_SECONDS = 10
+PAUSE_SECONDS = 0.2
+"""After a connection that this machine could not take, as it lacks files or threads."""
 
 
 @contextmanager
@@ -48,11 +50,13 @@ def listening(port: int | None, default: int) -> Iterator[socket.socket]:
 def between(door: socket.socket, target: tuple[str, int]) -> Iterator[None]:
     """Pass on each connection to a container until the context ends."""
     opened = _Open()
-    thread = threading.Thread(target=_accept, args=(door, target, opened), daemon=True)
+    closed = threading.Event()
+    thread = threading.Thread(target=_accept, args=(door, target, opened, closed), daemon=True)
     thread.start()
     try:
         yield
     finally:
+        closed.set()
         with suppress(OSError):
             door.shutdown(socket.SHUT_RDWR)  # wakes `accept`
         door.close()
@@ -85,11 +89,20 @@ class _Open:
                 each.close()
 
 
-def _accept(door: socket.socket, target: tuple[str, int], opened: _Open) -> None:
-    with suppress(OSError):  # the door is closed
-        while True:
+def _accept(
+    door: socket.socket, target: tuple[str, int], opened: _Open, closed: threading.Event
+) -> None:
+    while not closed.is_set():
+        try:
             caller, _ = door.accept()
+        except OSError:
+            closed.wait(PAUSE_SECONDS)
+            continue
+        try:
             threading.Thread(target=_relay, args=(caller, target, opened), daemon=True).start()
+        except RuntimeError:  # no thread can be started now
+            caller.close()
+            closed.wait(PAUSE_SECONDS)
 
 
 def _relay(caller: socket.socket, target: tuple[str, int], opened: _Open) -> None:
@@ -101,9 +114,10 @@ def _relay(caller: socket.socket, target: tuple[str, int], opened: _Open) -> Non
     server.settimeout(None)
     opened.add(caller, server)
     back = threading.Thread(target=_copy, args=(server, caller), daemon=True)
-    back.start()
-    _copy(caller, server)
-    back.join()
+    with suppress(RuntimeError):  # no thread can be started now
+        back.start()
+        _copy(caller, server)
+        back.join()
     opened.close(caller, server)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
+import struct
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -111,6 +113,38 @@ def test_a_taken_port_is_an_error_only_if_it_was_asked_for() -> None:
             pass
 
 
+def test_a_connection_that_cannot_be_taken_leaves_the_port_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "PAUSE_SECONDS", 0.01)
+    failures: list[Exception] = [OSError(errno.EMFILE, "files"), RuntimeError("no thread")]
+
+    class Door:
+        """A door whose first connection fails."""
+
+        def __init__(self, door: socket.socket) -> None:
+            self.shutdown, self.close, self._accept = door.shutdown, door.close, door.accept
+
+        def accept(self) -> Any:
+            if failures and isinstance(failures[0], OSError):
+                raise failures.pop(0)
+            return self._accept()
+
+    with echo() as target, relay.listening(None, 0) as door:
+        port, start = door.getsockname()[1], threading.Thread.start
+
+        def started(thread: threading.Thread) -> None:
+            if getattr(thread, "_target", None) is relay._relay and failures:
+                raise failures.pop()
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", started)
+        with relay.between(cast("Any", Door(door)), target):
+            with pytest.raises((http.client.HTTPException, OSError)):
+                post(port, b"ab")
+            assert post(port, b"ab")[:2] == (201, b"ba")
+
+
 def an_image(folder: Path) -> Image:
     (folder / "row.csv").write_text("1,</script>\n")
     (folder / "binary").write_bytes(b"\xff")
@@ -183,3 +217,22 @@ def test_a_server_that_is_gone_is_said_on_the_page(tmp_path: Path) -> None:
         status, body, _ = post(port, b"ab", X_Buildkit="page")
         assert status == 502
         assert b"POST /invocations got no" in body
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_browser_that_goes_away_while_it_sends_is_no_traceback(
+    opened: int, gone: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(socket.create_connection((relay.LOOPBACK, opened), timeout=HANG)) as browser:
+        browser.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: localhost:1\r\nX-Buildkit: page\r\n"
+            b"Content-Length: 10\r\n\r\nabc"
+        )
+        if gone:
+            browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            browser.shutdown(socket.SHUT_WR)
+            assert browser.recv(100).startswith(b"HTTP/1.1 400")
+    assert post(opened, b"ab", X_Buildkit="page")[0] == 201
+    assert len(SEEN) == 1
+    assert "Traceback" not in capfd.readouterr().err
