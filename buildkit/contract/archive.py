@@ -192,6 +192,9 @@ def pack(sources: Iterable[Iterable[bytes]], target: Path, largest: int = LARGES
                     if (inner := _within(member, parts[:1])) is None:
                         outside += [member.name] if len(parts) > 1 else []
                         continue
+                    if inner.islnk() and inner.linkname not in seen:  # to what is left out
+                        outside.append(member.name)
+                        continue
                     file = _Read(source.extractfile(member) if member.isreg() else None)
                     if inner.name not in seen:
                         packed.addfile(inner, cast("IO[bytes]", file))
@@ -265,11 +268,21 @@ def unpack(path: Path, folder: Path) -> int:
                 links += 1
             elif member.isdir():
                 (folder / inner.name).mkdir(parents=True, exist_ok=True)
-            elif (file := source.extractfile(member)) is not None:
+            elif (file := _extracted(source, member)) is None:
+                links += 1
+            else:
                 (folder / inner.name).parent.mkdir(parents=True, exist_ok=True)
                 with (folder / inner.name).open("wb") as copy:
                     shutil.copyfileobj(file, copy)
     return links
+
+
+def _extracted(source: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
+    """The content of a file, or None if it is a hard link to what the archive lacks."""
+    try:
+        return source.extractfile(member)
+    except KeyError:
+        return None
 
 
 def repack(chunks: Iterable[bytes] | None, target: Path, largest: int) -> None:

@@ -135,3 +135,19 @@ def test_what_is_no_archive_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.tar.gz").write_bytes(content)
     with pytest.raises(UsageError, match=r"model.tar.gz is not a readable .tar.gz"):
         of_server(tmp_path / "model.tar.gz")
+
+
+def test_a_hard_link_to_what_is_left_out_is_left_out(tmp_path: Path) -> None:
+    file, folder = tmp_path / "model.tar.gz", tmp_path / "model"
+    entries = (
+        (member("model"), b""),
+        (member("model/out", LINK, "/etc/passwd"), b""),
+        (member("model/again", HARD, "model/out"), b""),
+        (member("model/weights"), b"w"),
+    )
+    assert archive.pack([streamed(*entries)], file).outside == ("model/out", "model/again")
+    assert [*listed(file)] == ["weights"]
+    with tarfile.open(file, "w:gz") as tar:
+        tar.addfile(member("again", HARD, "absent"))
+    folder.mkdir()
+    assert archive.unpack(file, folder) == 1
