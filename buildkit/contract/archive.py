@@ -111,14 +111,16 @@ class Archive:
         self._tar.addfile(member)
 
 
-def _opened(chunks: Iterable[bytes], largest: int = 0) -> tarfile.TarFile:
+def _opened(
+    chunks: Iterable[bytes], largest: int = 0, seconds: float = MOST_SECONDS
+) -> tarfile.TarFile:
     """An archive that is read once, in order."""
-    return tarfile.open(fileobj=streams.file(_limited(chunks, largest)), mode="r|")
+    return tarfile.open(fileobj=streams.file(_limited(chunks, largest, seconds)), mode="r|")
 
 
-def _limited(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
+def _limited(chunks: Iterable[bytes], largest: int, seconds: float) -> Iterator[bytes]:
     """The same chunks, up to a limit of time, and of size: `largest`, but not less than LARGEST."""
-    left, until = max(largest, LARGEST), time.monotonic() + MOST_SECONDS
+    left, until = max(largest, LARGEST), time.monotonic() + seconds
     for chunk in chunks:
         left -= len(chunk)
         if left < 0 or time.monotonic() > until:
@@ -174,19 +176,27 @@ class Packed:
     twice: tuple[str, ...] = ()
 
 
-def pack(sources: Iterable[Iterable[bytes]], target: Path, largest: int = LARGEST) -> Packed:
+def pack(
+    sources: Iterable[Iterable[bytes]],
+    target: Path,
+    largest: int = LARGEST,
+    *,
+    most: int = MOST,
+    seconds: float = MOST_SECONDS,
+) -> Packed:
     """Write what archives of one folder hold as one .tar.gz, with names relative to the folder.
 
-    Raises tarfile.TarError for more than `largest` bytes, and for one that cannot be read.
+    Raises tarfile.TarError for more than `largest` bytes, `most` members of an archive or `seconds`
+    of reading it, and for one that cannot be read.
     """
     size, outside, twice = 0, [], []
     seen: dict[str, str] = {}
     with tarfile.open(target, mode="w:gz", compresslevel=1) as packed:
         for chunks in sources:
-            with _opened(chunks, largest) as source:
+            with _opened(chunks, largest, seconds) as source:
                 for number, member in enumerate(source):
                     size += member.size
-                    if size > largest or number >= MOST:
+                    if size > largest or number >= most:
                         raise tarfile.ReadError("the tree is too large to be kept")
                     parts = PurePosixPath(member.name).parts
                     if (inner := _within(member, parts[:1])) is None:

@@ -27,6 +27,10 @@ OUTPUT = "output"
 SUFFIX = ".tar.gz"
 STOPPED = ".stopped"
 """How the folder ends, beside the other one, of a job that was stopped before its end."""
+MOST = 10_000_000
+MOST_SECONDS = 24 * 60 * 60
+"""Files, and seconds of reading them: generous, as hours of training would be lost."""
+PART = ".part"
 BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError)
 """What reading a broken archive raises."""
 
@@ -57,7 +61,7 @@ def keep(containers: Sequence[Container], folder: Path, *, stopped: bool = False
         folder = folder.with_name(f"{folder.name}{STOPPED}")
     with _new(folder) as new:
         packed = {
-            name: _packed(containers, f"{training_job.ROOT}/{path}", new / name)
+            name: _packed(containers, f"{training_job.ROOT}/{path}", new / name, folder)
             for name, path in ((MODEL, "model"), (OUTPUT, "output/data"))
         }
         if not packed[MODEL] and not stopped:
@@ -91,20 +95,27 @@ def _new(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _packed(containers: Iterable[Container], path: str, target: Path) -> bool:
-    """Pack and unpack a folder of all hosts; False if it has no files."""
+def _packed(containers: Iterable[Container], path: str, target: Path, folder: Path) -> bool:
+    """Pack and unpack a folder of all hosts; False if it has no files.
+
+    Raises ToolError. What was read until then is beside the `folder`.
+    """
     file = target.with_name(f"{target.name}{SUFFIX}")
     found = (each.get(path) for each in containers)
     try:
-        packed = archive.pack((chunks for chunks in found if chunks is not None), file, image.DISK)
+        existing = (chunks for chunks in found if chunks is not None)
+        packed = archive.pack(existing, file, image.DISK, most=MOST, seconds=MOST_SECONDS)
         if packed.files == 0:
             file.unlink()
             return False
         target.mkdir()
         links = archive.unpack(file, target)
     except tarfile.TarError as error:
+        part = folder.with_name(f"{folder.name}.{file.name}{PART}")
+        file.replace(part)
         raise ToolError(
-            f"{path} cannot be kept: {error}", hint="let `train` write fewer or smaller files"
+            f"{path} cannot be kept: {error}; what was read until then is in {part}",
+            hint=f"unpack that with `tar xzf {part}`; let `train` write fewer or smaller files",
         ) from error
     for name in packed.twice:
         console.say(

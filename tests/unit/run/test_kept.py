@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from buildkit.contract import archive
 from buildkit.run import kept
+from buildkit.support.errors import ToolError
 from buildkit.system import git
 
 if TYPE_CHECKING:
@@ -63,3 +65,22 @@ def test_what_a_stopped_job_left_is_beside_the_good_model(folder: Path) -> None:
     assert keep(folder, stopped=True, model_weights=b"ha").model == beside / "model.tar.gz"
     assert (folder / "model" / "weights").read_bytes() == b"good"
     assert (beside / "model" / "weights").read_bytes() == b"ha"
+
+
+def test_the_limits_of_the_suite_are_not_those_of_a_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST", 0)
+    monkeypatch.setattr(archive, "MOST_SECONDS", -1)
+    assert keep(folder, model_a=b"1", model_b=b"2").model is not None
+
+
+def test_what_was_read_of_too_many_files_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST", 1)
+    part = folder.with_name("a.model.tar.gz.part")
+    with pytest.raises(ToolError, match=str(part)):
+        keep(folder, model_a=b"1", model_b=b"2")
+    assert part.stat().st_size > 0
+    assert (folder / "model" / "weights").read_bytes() == b"good"
