@@ -144,6 +144,8 @@ def laid_out(model: Path | None, code: Path | None) -> Iterator[bytes]:
             made.packed(MODEL, model)
         except BROKEN as error:
             made.discard()
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # such as a full disk: the archive is not at fault
             # Python names each format that it has tried.
             said = str(error).partition(" - ")[0]
             raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
 from typing import TYPE_CHECKING
@@ -151,3 +152,15 @@ def test_a_hard_link_to_what_is_left_out_is_left_out(tmp_path: Path) -> None:
         tar.addfile(member("again", HARD, "absent"))
     folder.mkdir()
     assert archive.unpack(file, folder) == 1
+
+
+def test_a_full_disk_does_not_blame_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "model.tar.gz").write_bytes(b"")
+    monkeypatch.setattr(archive.Archive, "packed", full)
+    with pytest.raises(OSError, match="No space left"):
+        of_server(tmp_path / "model.tar.gz")
