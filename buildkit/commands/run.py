@@ -124,10 +124,21 @@ def _refuse(arguments: Arguments) -> None:
         raise UsageError(
             "`--shell` excludes `--json`, `--invoke` and `--page`", hint="leave one out"
         )
+    if arguments.shell and (arguments.hosts > 1 or arguments.port is not None):
+        raise UsageError("`--shell` excludes `--hosts` and `--port`", hint="leave one out")
+    if arguments.invoke is not None and (arguments.page or arguments.port is not None):
+        raise UsageError("`--invoke` excludes `--page` and `--port`", hint="leave one out")
     if arguments.invoke is None and (arguments.content_type or arguments.accept):
         raise UsageError(
             "`--content-type` and `--accept` need a file to send", hint="add `--invoke FILE`"
         )
+    for name in ("content_type", "accept"):
+        value = getattr(arguments, name)
+        if value is not None and not (value.isascii() and value.isprintable() and value.strip()):
+            raise UsageError(
+                f"`--{name.replace('_', '-')}` is no value of a header: {value!r}",
+                hint="pass a media type, such as `text/csv`",
+            )
 
 
 def _image(arguments: Arguments, docker: Engine) -> Image:

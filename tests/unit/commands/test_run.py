@@ -35,6 +35,12 @@ Captured = pytest.CaptureFixture[str]
         (["x", "serve", "--invoke", "absent.csv"], "absent.csv"),
         (["x", "train", "--shell", "--json"], "`--shell` excludes"),
         (["x", "train", "--hosts", "9"], "--hosts"),
+        (["x", "train", "--shell", "--hosts", "2"], "`--shell` excludes `--hosts`"),
+        (["x", "serve", "--shell", "--port", "9000"], "`--shell` excludes `--hosts`"),
+        (["x", "serve", "--invoke", __file__, "--page"], "`--invoke` excludes"),
+        (["x", "serve", "--invoke", __file__, "--port", "9000"], "`--invoke` excludes"),
+        (["x", "serve", "--invoke", __file__, "--content-type", "a\nb"], "`--content-type` is no"),
+        (["x", "serve", "--invoke", __file__, "--accept", "\u2192"], "`--accept` is no value"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
