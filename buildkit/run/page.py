@@ -1,8 +1,9 @@
 """The page that sends payloads to a server from a browser.
 
 The tool serves it on loopback, and passes its requests on to the container: so they are of the same
-origin. No other page can send any: requests need the name of this machine as host, and a header
-that browsers let other origins send only if the server agrees.
+origin. No other page can send any through it: requests need the name of this machine as host, and a
+header that browsers let other origins send only if the server agrees. The port of the relay itself
+accepts any origin.
 """
 
 from __future__ import annotations
