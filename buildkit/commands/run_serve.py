@@ -21,7 +21,7 @@ from buildkit.model.target import Payload
 from buildkit.run import image as images
 from buildkit.run import page, relay, serving, training
 from buildkit.support.errors import ContractError, Exit, UsageError
-from buildkit.system import console, stopping
+from buildkit.system import asking, console, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,9 +132,9 @@ def _answered(arguments: Arguments, image: Image, answer: Answer, payload: Paylo
     """Print an answer: its body as it is, or all of it as JSON."""
     if arguments.as_json:
         click.echo(json.dumps(document(image, answer), indent=2))
-    elif sys.stdout.isatty():  # which the body could command
+    elif asking.are_terminals(sys.stdout):  # which the body could command
         click.echo(answer.body.decode("utf-8", "replace"))
-    else:
+    elif sys.stdout is not None:  # as it is when closed
         sys.stdout.flush()
         sys.stdout.buffer.write(answer.body)
         sys.stdout.buffer.flush()

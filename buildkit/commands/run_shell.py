@@ -10,7 +10,6 @@ from buildkit.commands import run_serve, run_train
 from buildkit.contract.hosting import starting
 from buildkit.contract.jobs import training_runs
 from buildkit.run import serving, shell, training
-from buildkit.support.errors import Exit
 
 if TYPE_CHECKING:
     from buildkit.commands.run_arguments import Arguments
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from buildkit.run.image import Image
 
 
-def run(arguments: Arguments, docker: Engine, image: Image) -> Exit:
+def run(arguments: Arguments, docker: Engine, image: Image) -> int:
     how = run_train.how(arguments)
     with ExitStack() as stack:
         if arguments.program == run_train.TRAIN:
@@ -33,5 +32,4 @@ def run(arguments: Arguments, docker: Engine, image: Image) -> Exit:
             model = run_serve.model_of(arguments, image)
             image = run_serve.with_script(arguments, image)
             container = stack.enter_context(serving.laid_out(docker, image, model, how, start))
-        shell.attach(container, docker, image, arguments.program)
-    return Exit.DONE
+        return shell.attach(container, docker, image, arguments.program)

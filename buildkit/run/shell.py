@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildkit.contract import engine as contract
 from buildkit.support.errors import ContractError
-from buildkit.system import console, shell
+from buildkit.system import asking, console, shell
 
 if TYPE_CHECKING:
     from buildkit.contract.engine import Start
@@ -26,19 +26,23 @@ def instead_of(start: Start) -> Start:
         start,
         entrypoint=("/bin/sh",),
         command=("-c", BEST),
-        terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        terminal=asking.are_terminals(sys.stdin, sys.stdout),
         input=True,
     )
 
 
-def attach(container: Container, engine: Engine, image: Image, program: str) -> None:
-    """Give the terminal to the shell until it ends. Raises ContractError if there is none."""
+def attach(container: Container, engine: Engine, image: Image, program: str) -> int:
+    """Give the terminal to the shell until it ends. Returns its exit code.
+
+    Raises ContractError if there is none.
+    """
     words = " ".join((*engine.view(image.reference).entrypoint, program))
     console.say(f"this is the container of `{program}`; SageMaker would start `{words}`", fg="cyan")
     console.say("nothing is kept; `exit` removes the container", dim=True)
-    shell.attached("docker", "start", "--attach", "--interactive", container.id)
+    code = shell.attached("docker", "start", "--attach", "--interactive", container.id)
     if container.wait(0) in contract.MISSING and not container.lines():
         raise ContractError(
             f"{image.name} has no shell: `/bin/sh` cannot be started",
             hint="build a stage that has one, or look into the image with `docker export`",
         )
+    return code

@@ -13,6 +13,7 @@ from buildkit.system import console, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import IO
 
 LOOK_SECONDS = 0.1
 """Between two checks whether the run is to end."""
@@ -20,7 +21,12 @@ LOOK_SECONDS = 0.1
 
 def is_possible() -> bool:
     """Whether a person is there to answer: stdin and stderr are a terminal."""
-    return all(each is not None and each.isatty() for each in (sys.stdin, sys.stderr))
+    return are_terminals(sys.stdin, sys.stderr)
+
+
+def are_terminals(*streams: IO[str] | None) -> bool:
+    """Whether all streams are terminals; a closed one is None in Python, and is none."""
+    return all(each is not None and each.isatty() for each in streams)
 
 
 def ask(question: str, default: str, problem: Callable[[str], str | None]) -> str:
