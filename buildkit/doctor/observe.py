@@ -158,23 +158,13 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
         for place in question.places
         if place.api is places.Api.NONE
     }
-
-    files = {
-        (name, path): looks.start(partial(_unusable, Path(path), pem=name in CERTIFICATES))
-        for name in (*CERTIFICATES, *PATHS)
-        if (path := os.environ.get(name))
-    }
+    files = _files(looks)
 
     def finish() -> Network:
         asked = {base: look.result() for base, look in found.items()}
         unasked = tuple(each for each, came in asked.items() if came is None and each not in begun)
         return Network(
-            files=tuple(
-                (*key, "did not answer in time" if why is None else why)
-                for key, look in files.items()
-                for why in (look.result(),)
-                if why != ""
-            ),
+            files=files(),
             proxies=_proxies(),
             no_proxy=os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "",
             registries={host: look.result() for host, look in registries.items()},
@@ -182,6 +172,24 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
             unasked=unasked,
             logins={host: look.result() for host, look in logins.items()},
             published=frozenset(place.host for place in question.places),
+        )
+
+    return finish
+
+
+def _files(looks: Looks) -> Callable[[], tuple[tuple[str, str, str], ...]]:
+    """The variables that name files which cannot be used, with the path and the reason."""
+    files = {
+        (name, path): looks.start(partial(_unusable, Path(path), pem=name in CERTIFICATES))
+        for name in (*CERTIFICATES, *PATHS)
+        if (path := os.environ.get(name))
+    }
+
+    def finish() -> tuple[tuple[str, str, str], ...]:
+        found = {key: look.result() for key, look in files.items()}
+        late = "did not answer in time"
+        return tuple(
+            (*key, late if why is None else why) for key, why in found.items() if why != ""
         )
 
     return finish
