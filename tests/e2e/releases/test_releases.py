@@ -81,9 +81,8 @@ def test_publish_compare_promote_and_roll_back(local: Local, project: Project) -
     served = local.manifest(project.repository, "1.1-cpu-py311")
     assert served is not None
     assert image["size"] == sum(layer["size"] for layer in served[2]["layers"])
-    assert image["layers"] == [
-        {"digest": layer["digest"], "size": layer["size"]} for layer in served[2]["layers"]
-    ]
+    layers = served[2]["layers"]
+    assert image["layers"] == [[layer["digest"], layer["size"]] for layer in layers]
     assert image["config_digest"] == served[2]["config"]["digest"]
 
     listed = [line.split() for line in run(local, project, "releases").splitlines()[1:]]

@@ -198,7 +198,7 @@ def test_a_shell_is_in_the_same_surroundings(local: Local, built: Project) -> No
         terminal.expect("# ")
         terminal.sendline("tty; cat /opt/ml/model/model.json; touch /opt/ml/model/new")
         terminal.expect("/dev/pts/0\r\n3touch: .*Read-only file system")
-        terminal.sendline("exit")
+        terminal.sendline("exit 3")
         terminal.expect(pexpect.EOF)
         terminal.wait()
-        assert terminal.exitstatus == 0
+        assert terminal.exitstatus == 3
