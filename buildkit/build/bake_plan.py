@@ -123,48 +123,45 @@ def make(rendered: Sequence[Rendered], inputs: Inputs) -> Plan:
         while stem in names.values():
             stem += "_"
         names[each.target.id] = stem
+    images = {each.target.id: _images(each.target, inputs) for each in rendered}
     document = {
         "group": {"default": {"targets": list(names.values())}},
-        "target": {names[each.target.id]: _target(each, inputs) for each in rendered},
+        "target": {
+            names[each.target.id]: _target(each, images[each.target.id], inputs)
+            for each in rendered
+        },
     }
     return Plan(
         rendered=tuple(rendered),
         document=_literal(document),
         names=names,
-        bases={each.target.id: _base(each.target, inputs) for each in rendered},
+        bases={each.target.id: images[each.target.id][each.target.base] for each in rendered},
         libraries=frozenset(
-            image for each in rendered for image in _libraries(each.target, inputs).values()
+            used
+            for each in rendered
+            for name, used in images[each.target.id].items()
+            if name != each.target.base
         ),
     )
 
 
-def _base(target: Target, inputs: Inputs) -> str:
-    """The image that a target is built on: its base or a substitute, by its digest if known."""
-    return _pinned(target.base, target.images, inputs)
+def _images(target: Target, inputs: Inputs) -> dict[str, str]:
+    """What the build pulls for each image of a target: itself or a substitute, by a known digest.
+
+    By the names in images.toml.
+    """
+    found = {}
+    for name, pin in target.images.items():
+        used = substitution.substitute(name, inputs.network.substitutes) or name
+        digest = pin or inputs.bases.get(name)
+        found[name] = f"{used}@{digest}" if digest and "@" not in used else used
+    return found
 
 
-def _libraries(target: Target, inputs: Inputs) -> dict[str, str]:
-    """The image that cuda-compat comes from, or its substitute, by its name in images.toml."""
-    if target.cuda_compat is None or target.cuda_compat.image == target.base:
-        return {}
-    return {target.cuda_compat.image: _pinned(target.cuda_compat.image, target.images, inputs)}
-
-
-def _pinned(image: str, pins: Mapping[str, str | None], inputs: Inputs) -> str:
-    used = _substitute(image, inputs)
-    digest = pins[image] or inputs.bases.get(image)
-    return f"{used}@{digest}" if digest and "@" not in used else used
-
-
-def _substitute(image: str, inputs: Inputs) -> str:
-    return substitution.substitute(image, inputs.network.substitutes) or image
-
-
-def _target(rendered: Rendered, inputs: Inputs) -> dict[str, Any]:
+def _target(rendered: Rendered, images: Mapping[str, str], inputs: Inputs) -> dict[str, Any]:
     target = rendered.target
     makes = _by_template if target.dockerfile is None else _by_own_dockerfile
     made = makes(rendered, inputs)
-    images = {target.base: _base(target, inputs), **_libraries(target, inputs)}
     made["contexts"] |= {
         context(name): f"docker-image://{used}" for name, used in images.items() if used != name
     }

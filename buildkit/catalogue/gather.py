@@ -24,7 +24,7 @@ from buildkit.ledger import history
 from buildkit.ledger.record import Action
 from buildkit.matrix import compatibility
 from buildkit.model import names, versions
-from buildkit.model.hosts import ECR_HOST, one_name
+from buildkit.model.hosts import of_ecr, one_name
 from buildkit.model.image import Layer
 from buildkit.model.target import PINNED
 from buildkit.render import inputs
@@ -250,7 +250,7 @@ def _is_same(image: Image, built: Built) -> bool:
 
 
 def _region(host: str) -> str | None:
-    match = ECR_HOST.fullmatch(host.removesuffix(":443"))
+    match = of_ecr(host)
     return match and match["region"]
 
 

@@ -88,8 +88,7 @@ def _folders(folder: Path) -> dict[str, Path]:
 
 def _bases(targets: Sequence[Target], rules: Sequence[Rule]) -> Iterator[str]:
     for target in targets:
-        libraries = () if target.cuda_compat is None else (target.cuda_compat.image,)
-        for image in (target.base, *libraries):
+        for image in target.images:
             if image != bases.NO_IMAGE:
                 yield substitution.substitute(image, rules) or image
 

@@ -75,10 +75,8 @@ class Lock:
         def pins(target: Target) -> Pins:
             locked = self.targets.get(target.id) if target.is_in_images_lock else None
             packages = None if locked is None else digest(locked.packages, target.source_builds)
-            compat = target.cuda_compat
-            own = compat is not None and compat.image != target.base
-            libraries = self.bases.get(compat.image) if compat is not None and own else None
-            return Pins(base=self.bases.get(target.base), packages=packages, cuda_compat=libraries)
+            base, *others = map(self.bases.get, target.images)
+            return Pins(base=base, packages=packages, cuda_compat=next(iter(others), None))
 
         return tuple(replace(each, pins=pins(each)) for each in targets)
 

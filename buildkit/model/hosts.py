@@ -32,9 +32,14 @@ def wrong_account(host: str) -> str | None:
     return account if alike and len(account) != ACCOUNT_DIGITS else None
 
 
+def of_ecr(host: str) -> re.Match[str] | None:
+    """The parts of one of ECR's hosts, which may name the port of HTTPS; None for all others."""
+    return ECR_HOST.fullmatch(host.removesuffix(":443"))
+
+
 def one_name(host: str) -> str:
     """The same name for all hosts of one ECR registry: IPv4 or dual-stack, FIPS, with `:443`."""
-    match = ECR_HOST.fullmatch(host.removesuffix(":443"))
+    match = of_ecr(host)
     return f"{match['account']}.{match['region']}" if match else host
 
 

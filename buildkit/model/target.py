@@ -187,7 +187,8 @@ class Target:
     def images(self) -> dict[str, str | None]:
         """The images that the build pulls, by their names in images.toml, with what pins them.
 
-        Those of a Dockerfile of the user's own are left out, but for its base.
+        The base comes first, then the image of cuda-compat, unless that is the base. Other images
+        of a Dockerfile of the user's own are left out.
         """
         found = {self.base: self.pins.base}
         if self.cuda_compat is not None:

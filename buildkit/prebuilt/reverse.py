@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildkit.model.hosts import ECR_HOST, has_registry, wrong_account
+from buildkit.model.hosts import has_registry, of_ecr, wrong_account
 from buildkit.prebuilt import facts
 from buildkit.prebuilt.naming import named
 from buildkit.support.errors import UsageError
@@ -39,8 +39,6 @@ GALLERIES = {
     "sagemaker": "AWS's gallery of SageMaker",
 }
 """AWS's own aliases in ECR Public with images for machine learning (gallery.ecr.aws)."""
-HTTPS_PORT = ":443"
-"""The default port: a host with it is the same host."""
 DUAL_STACK = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
 """The end of dual-stack hosts, in partitions that have them."""
 
@@ -77,7 +75,7 @@ def parse(text: str) -> Parts:
             or "such as `763104351884.dkr.ecr.eu-west-1.amazonaws.com/"
             "pytorch-training:2.5.1-cpu-py311`",
         )
-    ecr = ECR_HOST.fullmatch(match["host"].removesuffix(HTTPS_PORT))
+    ecr = of_ecr(match["host"])
     return Parts(
         uri=text,
         host=match["host"],
@@ -103,7 +101,7 @@ def _with_host(text: str) -> str:
 def _is_host(text: str) -> bool:
     """Whether a word, perhaps with a port or a tag, is the registry of an image without a name."""
     host = text.partition(":")[0]
-    return host == PUBLIC or (ECR_HOST.fullmatch(host) or wrong_account(host)) is not None
+    return host == PUBLIC or (of_ecr(host) or wrong_account(host)) is not None
 
 
 def _spoilt_by(text: str) -> str | None:
