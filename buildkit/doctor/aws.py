@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from buildkit.doctor.finding import fix_of, ok, problem, warning
-from buildkit.doctor.machine import SET_CLOCK
+from buildkit.doctor.machine import set_clock
 from buildkit.ecr import policies
 from buildkit.ecr.failures import Trouble
 from buildkit.ecr.permissions import SIMULATE
@@ -56,7 +56,6 @@ def _trouble(profile: str | None, found: Identity | None, facts: Facts) -> tuple
     if found is None or found.trouble is None:
         return "aws-network", f"AWS did not answer within {facts.seconds:.0f} s", NETWORK
     option = f" --profile {profile}" if profile else ""
-    clock = SET_CLOCK.get(facts.machine.system, "set the clock of this machine")
     fix = {
         Trouble.PROFILE: "choose a profile that `aws configure list-profiles` shows: "
         + ("`profile` in images.toml" if profile else "`export AWS_PROFILE=NAME`, or unset it"),
@@ -64,7 +63,7 @@ def _trouble(profile: str | None, found: Identity | None, facts: Facts) -> tuple
         "keys beside it if they are old",
         Trouble.UNKNOWN: "check the keys: `aws configure list` shows where they come from; each "
         "partition of AWS has its own",
-        Trouble.CLOCK: clock,
+        Trouble.CLOCK: set_clock(facts),
         Trouble.NETWORK: NETWORK,
     }.get(found.trouble) or fix_of(found.hint, SHOWN.format(option))
     return NAMES[found.trouble], found.why, fix

@@ -127,7 +127,7 @@ def buildx(facts: Facts) -> Iterator[Finding]:
         why = (
             f"it did not answer within {facts.seconds:.0f} s"
             if docker.buildx is None
-            else (docker.buildx.why)
+            else docker.buildx.why
         )
         yield problem(
             "buildx-missing",

@@ -28,6 +28,7 @@ SET_CLOCK = {
     "linux": "set the clock: `sudo timedatectl set-ntp true`",
     "darwin": "set the clock: `sudo sntp -sS time.apple.com`",
 }
+"""By Python's name of a system."""
 
 
 def disk(facts: Facts) -> Iterator[Finding]:
@@ -67,6 +68,11 @@ def _entries(folder: Folder) -> str:
     return f", and {folder.entries:.1f} % of its files (`df -i`)" if few else ""
 
 
+def set_clock(facts: Facts) -> str:
+    """How to set the clock of this machine."""
+    return SET_CLOCK.get(facts.machine.system, "set the clock of this machine")
+
+
 def clock(facts: Facts) -> Iterator[Finding]:
     """The clock of this machine against those of registries and AWS."""
     answers = (*facts.network.registries.values(), *facts.aws.identities.values())
@@ -75,9 +81,9 @@ def clock(facts: Facts) -> Iterator[Finding]:
         return
     wrong = median(ahead)
     behind = "behind" if wrong > 0 else "ahead of"
-    what = f"this machine's clock is {abs(wrong):.0f} s {behind} that of {len(ahead)} servers"
-    what = what.replace(" 1 servers", " a server")
-    fix = SET_CLOCK.get(facts.machine.system, "set the clock of this machine")
+    servers = amounts.count(len(ahead), "server")
+    what = f"this machine's clock is {abs(wrong):.0f} s {behind} that of {servers}"
+    fix = set_clock(facts)
     if abs(wrong) > AWS_SECONDS:
         yield problem("clock", f"{what}; AWS and TLS refuse that", fix)
     elif abs(wrong) > SKEW_SECONDS:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from buildkit.system.looks import Look
     from buildkit.system.machine import Folder
 
+    Logins = Look[Mapping[str, Login]]
     Rights = Look[Permissions | None]
     Ends = Look[tuple[str, str, str]]
 
@@ -60,8 +61,10 @@ def observe(question: Question, seconds: float = SECONDS) -> Facts:
     """All facts. What takes longer than this is None there."""
     looks, config = Looks(seconds), docker_config.settings()
     identities, rights = _aws(looks, question)
-    finish_docker = _docker(looks, question, config)
-    finish_network = _network(looks, question)
+    hosts = dict.fromkeys(bases.located(each)[0] for each in question.bases)
+    logins = {host: looks.start(partial(_logins, host)) for host in hosts}
+    finish_docker = _docker(looks, question, config, logins)
+    finish_network = _network(looks, question, logins)
     finish_machine = _machine(looks, question)
     docker = finish_docker()
     return Facts(
@@ -80,7 +83,10 @@ def observe(question: Question, seconds: float = SECONDS) -> Facts:
 
 
 def _docker(
-    looks: Looks, question: Question, config: docker_config.Settings
+    looks: Looks,
+    question: Question,
+    config: docker_config.Settings,
+    logins: Mapping[str, Logins],
 ) -> Callable[[], Docker]:
     program = looks.start(partial(command.look, CALL_SECONDS))
     plugin = looks.start(partial(buildx.look, CALL_SECONDS))
@@ -88,7 +94,10 @@ def _docker(
     asked = looks.start(partial(_health, ends, question.bases))
     builder = looks.start(partial(_builder, ends))
     by_host = {bases.located(each)[0]: each for each in reversed(question.bases)}
-    pulls = {base: looks.start(partial(_pull, asked, base)) for base in reversed(by_host.values())}
+    pulls = {
+        base: looks.start(partial(_pull, asked, logins[host], base))
+        for host, base in reversed(by_host.items())
+    }
 
     def finish() -> Docker:
         where, _, context = ends.result() or ("", "", "`docker context inspect` did not answer")
@@ -133,27 +142,26 @@ def _is_docker(found: Health) -> bool:
     return found.trouble is None and not found.versioned_only and not found.refused
 
 
-def _pull(asked: Look[Health | None], base: str) -> str | None:
+def _pull(asked: Look[Health | None], logins: Logins, base: str) -> str | None:
     """Why the engine cannot ask the registry of a base that it does not have."""
     found = asked.result()
     if found is None or not _is_docker(found) or base in found.images:
         return ""
-    host = bases.located(base)[0]
-    login = _logins(host).get(host)
+    login = (logins.result() or {}).get(bases.located(base)[0])
     return health.pull_trouble(found.endpoint, found.api, base, login, CALL_SECONDS)
 
 
-def _network(looks: Looks, question: Question) -> Callable[[], Network]:
+def _network(
+    looks: Looks, question: Question, logins: Mapping[str, Logins]
+) -> Callable[[], Network]:
     registries = {host: looks.start(partial(reach.look, host)) for host in question.hosts}
     free = threading.Semaphore(AT_ONCE)
-    hosts = dict.fromkeys(bases.located(each)[0] for each in question.bases)
-    given = {host: looks.start(partial(_logins, host)) for host in hosts}
     begun: set[str] = set()
     found = {
-        base: looks.start(partial(_base, free, begun, given[bases.located(base)[0]], base))
+        base: looks.start(partial(_base, free, begun, logins[bases.located(base)[0]], base))
         for base in question.bases
     }
-    logins = {
+    published = {
         place.host: looks.start(partial(reach.log_in, place.host))
         for place in question.places
         if place.api is places.Api.NONE
@@ -170,7 +178,7 @@ def _network(looks: Looks, question: Question) -> Callable[[], Network]:
             registries={host: look.result() for host, look in registries.items()},
             bases={base: came for base, came in asked.items() if base not in unasked},
             unasked=unasked,
-            logins={host: look.result() for host, look in logins.items()},
+            logins={host: look.result() for host, look in published.items()},
             published=frozenset(place.host for place in question.places),
         )
 
@@ -195,13 +203,11 @@ def _files(looks: Looks) -> Callable[[], tuple[tuple[str, str, str], ...]]:
     return finish
 
 
-def _base(
-    free: threading.Semaphore, begun: set[str], login: Look[Mapping[str, Login]], base: str
-) -> Found:
-    logins = login.result() or {}
+def _base(free: threading.Semaphore, begun: set[str], logins: Logins, base: str) -> Found:
+    found = logins.result() or {}
     with free:
         begun.add(base)
-        return reach.find(base, logins)
+        return reach.find(base, found)
 
 
 def _logins(host: str) -> Mapping[str, Login]:

@@ -5,13 +5,11 @@ Each request is sent once, with short limits of time.
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from buildkit.ecr import api, failures
+from buildkit.support import clocks
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -55,7 +53,5 @@ def look(where: Place) -> Identity:
             hint=error.hint or "",
         )
     headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
-    ahead = None
-    with suppress(ValueError, TypeError, IndexError, OverflowError):
-        ahead = parsedate_to_datetime(headers.get("date", "")).timestamp() - time.time()
+    ahead = clocks.ahead(headers.get("date", ""))
     return Identity(profile=where.profile, arn=arn, account=account, ahead=ahead)

@@ -36,7 +36,7 @@ MOST_TAGS = 1_000_000
 """In a repository: ten times ECR's limit. A registry with more of them does not stop."""
 MOST_PAGES = 1000
 """Of tags: ECR allows a hundred thousand, and the smallest pages have a hundred."""
-MEETINGS = 6
+MEETINGS = 3
 """Times that an upload may collide with another one of the same blob."""
 MET = "DIGEST_INVALID"
 """The registry's error code then; also for content with another digest."""

@@ -6,10 +6,8 @@ The registry gets no login, and each request is sent once.
 from __future__ import annotations
 
 import re
-import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from buildkit.registry import answers, bases, exchange, links
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import Request
 from buildkit.registry.wire import Wire
+from buildkit.support import clocks
 from buildkit.support.errors import ToolError
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def look(host: str) -> Reached:
     if came.status >= UNAVAILABLE:
         why = f"the registry {host} answered {came.status}{came.said}"
         return Reached(host=host, trouble=Trouble.UNREACHABLE, why=why)
-    return Reached(host=host, ahead=_ahead(came.headers.get("Date", "")))
+    return Reached(host=host, ahead=clocks.ahead(came.headers.get("Date", "")))
 
 
 def log_in(host: str) -> Found:
@@ -137,9 +136,3 @@ def _trouble(error: ToolError) -> Trouble:
             return Trouble.UNREACHABLE
         cause = cause.__cause__
     return Trouble.STRANGE
-
-
-def _ahead(date: str) -> float | None:
-    with suppress(ValueError, TypeError, IndexError, OverflowError):
-        return parsedate_to_datetime(date).timestamp() - time.time()
-    return None

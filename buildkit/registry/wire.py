@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -19,7 +17,7 @@ from buildkit.model.hosts import DOCKER_HUB, ECR_HOST
 from buildkit.registry import answers, challenges, exchange, links, shapes
 from buildkit.registry.answers import Answer
 from buildkit.registry.exchange import PASSING, TELL_SECONDS, PassingError, Request
-from buildkit.support import manual
+from buildkit.support import clocks, manual
 from buildkit.support.errors import ToolError, UnavailableError
 from buildkit.system import stopping
 
@@ -272,17 +270,15 @@ class Wire:
 
     def _error(self, answer: Answer) -> ToolError:
         said, status = answer.said, answer.status
-        who, hint = (
-            f"the registry {self.host}",
-            "rerun the command; finished uploads are not repeated",
-        )
+        who = f"the registry {self.host}"
+        hint = NETWORK.get(status, "rerun the command; finished uploads are not repeated")
         if links.origin(answer.url) != links.origin(self.root):
             who = f"{links.shown(answer.url)}, where {who} redirects,"
             if status == requests.codes.not_found:
                 hint = f"check for a proxy or a login page in front of {self.host}"
         elif status in REFUSED:
             return self._refusal(status, said)
-        message, hint = f"{who} answered {status}{said}", NETWORK.get(status, hint)
+        message = f"{who} answered {status}{said}"
         if status in PASSING:
             passing = PassingError(message, hint=hint)
             passing.after = _asked_pause(answer)
@@ -309,6 +305,5 @@ def _asked_pause(answer: Answer) -> float | None:
     text = answer.headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
         return float(text)
-    with suppress(ValueError, TypeError, IndexError, OverflowError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    return None
+    ahead = clocks.ahead(text)
+    return None if ahead is None else max(0.0, ahead)

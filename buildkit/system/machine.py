@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 READ_ONLY = os.ST_RDONLY
 
@@ -34,11 +36,3 @@ def folder(path: Path) -> Folder | None:
                 writable=not read_only,
             )
     return None
-
-
-def temporary() -> Folder | None:
-    """The folder for temporary files; None if there is none that can be written to."""
-    try:
-        return folder(Path(tempfile.gettempdir()))
-    except FileNotFoundError:
-        return None

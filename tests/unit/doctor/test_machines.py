@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,6 @@ from buildkit.registry import reach
 from buildkit.registry.client import Registry
 from buildkit.registry.wire import Wire
 from buildkit.support.errors import Exit, ToolError
-from buildkit.system.looks import Looks
 from tests.support import machines
 from tests.support.machines import VERSION, AwsServer, EngineServer, Machine
 from tests.support.registry_server import Fault, RegistryServer, answers, digest, running
@@ -595,7 +595,7 @@ def test_of_many_bases_those_without_a_turn_are_one_number(machine: Machine) -> 
     machine.monkeypatch.setattr(reach, "find", lambda *_: threading.Event().wait(2))
     many = tuple(f"r.invalid/a:{number}" for number in range(40))
     asked = question.Question(images=Images(), bases=many)
-    found = observe._network(Looks(0.5), asked)()
+    found = observe.observe(asked, seconds=0.5).network
     assert logins == ["r.invalid"]
     assert len(found.unasked) == 40 - observe.AT_ONCE
     assert len(found.bases) == observe.AT_ONCE
@@ -791,7 +791,8 @@ def test_an_aws_that_does_not_answer(ours: Path, machine: Machine, doctor: Docto
 def test_a_clock_that_is_wrong(ours: Path, aws: AwsServer, doctor: Doctor) -> None:
     aws.behind = -3600
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("buildkit.registry.reach._ahead", lambda _date: 3600.0)
+        clock = SimpleNamespace(ahead=lambda _date: 3600.0)
+        patch.setattr("buildkit.registry.reach.clocks", clock)
         expect(doctor(), "clock", "3600 s behind that of 2 servers", "timedatectl set-ntp true")
     assert doctor.code == Exit.TOOL
     aws.behind = 0
