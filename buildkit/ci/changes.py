@@ -109,7 +109,9 @@ def _before(found: Project, folder: Path, reference: str) -> Mapping[str, str]:
     _git(top, "archive", "--format=tar", f"--output={archive}", base)
     with suppress(tarfile.ReadError), tarfile.open(archive) as file:  # a commit without files
         # Links may point anywhere, as in the checkout: no path of a commit goes through a link.
-        file.extractall(checkout, filter="tar")
+        # Pythons before 3.11.4 have no filters.
+        file.extraction_filter = getattr(tarfile, "tar_filter", None)
+        file.extractall(checkout)  # noqa: S202 - of our own git, with a filter
     archive.unlink()
     then = checkout / here.relative_to(top) / found.config.path.name
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import shutil
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+PAX = frozenset({"path", "linkpath", "uid", "gid", "uname", "gname"})
+"""Headers that repeat what a member is called, and whose it is."""
 CHUNK = 1024 * 1024
 IN_MEMORY = 64 * 1024 * 1024
 """Bytes above which an archive is on disk."""
@@ -82,9 +85,7 @@ class Archive:
                 if (inner := _within(member)) is not None:
                     linked = f"{name}/{inner.linkname}" if member.islnk() else inner.linkname
                     file = source.extractfile(member) if member.isreg() else None
-                    self._tar.addfile(
-                        inner.replace(name=f"{name}/{inner.name}", linkname=linked), file
-                    )
+                    self._tar.addfile(_called(inner, f"{name}/{inner.name}", linked), file)
 
     def discard(self) -> None:
         """Close an archive that nobody reads."""
@@ -244,10 +245,18 @@ def _within(member: tarfile.TarInfo, top: tuple[str, ...] = ()) -> tarfile.TarIn
         linked = _below(member.linkname, top)
     elif member.issym() and not _stays(name, member.linkname):
         linked = None
-    if linked is None:
-        return None
-    facts = {"name": name, "linkname": linked, "uid": 0, "gid": 0, "uname": "", "gname": ""}
-    return member.replace(**facts)  # type: ignore[arg-type]
+    return None if linked is None else _called(member, name, linked)
+
+
+def _called(member: tarfile.TarInfo, name: str, linked: str) -> tarfile.TarInfo:
+    """A member by another name, owned by root. `TarInfo.replace` is new in Python 3.11.4."""
+    found = copy.copy(member)
+    found.name, found.linkname = name, linked
+    found.uid = found.gid = 0
+    found.uname = found.gname = ""
+    # The header of a long name would come before the new name.
+    found.pax_headers = {key: value for key, value in member.pax_headers.items() if key not in PAX}
+    return found
 
 
 def _below(name: str, top: tuple[str, ...]) -> str | None:
@@ -282,8 +291,8 @@ def unpack(path: Path, folder: Path) -> int:
                 links += 1
             else:
                 (folder / inner.name).parent.mkdir(parents=True, exist_ok=True)
-                with (folder / inner.name).open("wb") as copy:
-                    shutil.copyfileobj(file, copy)
+                with (folder / inner.name).open("wb") as written:
+                    shutil.copyfileobj(file, written)
     return links
 
 

@@ -69,6 +69,17 @@ def test_a_model_is_packed_with_relative_names_and_without_what_leads_out(tmp_pa
     )  # fmt: skip
 
 
+def test_a_long_name_loses_the_folder_too(tmp_path: Path) -> None:
+    """Such a name, and that of a user outside of ASCII, is in a header of its own."""
+    long = "x" * 200
+    info, link = member(f"model/{long}"), member("model/link", HARD, f"model/{long}")
+    info.uname = link.uname = "jürgen"
+    archive.pack([streamed((info, b"w"), (link, b""))], tmp_path / "model.tar.gz")
+    with tarfile.open(tmp_path / "model.tar.gz") as tar:
+        found = {each.name: (each.linkname, each.uname) for each in tar}
+    assert found == {long: ("", ""), "link": (long, "")}
+
+
 def test_hosts_may_write_the_same_file_but_not_another_one(tmp_path: Path) -> None:
     both = (
         streamed((member("model/same"), b"1"), (member("model/clash"), b"1")),
