@@ -33,7 +33,10 @@ ATTEMPTS = 7
 """With some 15 seconds of pauses, unless the registry asks for longer ones."""
 STALLS = 2
 """Attempts for a small answer that does not come: more of them would wait for many minutes."""
-GROWING = tenacity.wait_exponential(multiplier=0.25, max=20) + tenacity.wait_random(0, 0.25)
+GROWING = tenacity.wait_exponential(multiplier=0.125, max=10) + tenacity.wait_random_exponential(
+    multiplier=0.25, max=10
+)
+"""Half of it at random, so that two runs that collide part more with each attempt."""
 LONGEST_PAUSE_SECONDS = 60
 """The longest pause, even if a registry asks for more."""
 REFUSED = frozenset({401, 403})
