@@ -135,7 +135,7 @@ def rows(entries: Sequence[Entry]) -> Sequence[Row]:
 def change(sizes: Sequence[Size]) -> Sequence[tuple[Size, int | None]]:
     """The newest of them, each with the difference to the one before; None if unknown."""
     pairs = zip([None, *sizes], sizes, strict=False)
-    return [(now, _difference(before, now)) for before, now in pairs][-MOST_SIZES:]
+    return [(now, now.more_than(before)) for before, now in pairs][-MOST_SIZES:]
 
 
 def points(sizes: Sequence[Size]) -> Sequence[tuple[float, float]]:
@@ -149,12 +149,6 @@ def points(sizes: Sequence[Size]) -> Sequence[tuple[float, float]]:
         (round(n * step, 1), round(HEIGHT - HEIGHT * (each - low) / ((high - low) or 1), 1))
         for n, each in enumerate(known)
     ]
-
-
-def _difference(before: Size | None, now: Size) -> int | None:
-    if before is None or before.bytes is None or now.bytes is None:
-        return None
-    return now.bytes - before.bytes
 
 
 def chip(entry: Entry) -> str:

@@ -83,6 +83,12 @@ class Size:
     digest: str
     bytes: int | None
 
+    def more_than(self, before: Size | None) -> int | None:
+        """Bytes more than another image; None if one of the sizes is unknown."""
+        if before is None or before.bytes is None or self.bytes is None:
+            return None
+        return self.bytes - before.bytes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
@@ -155,8 +161,8 @@ class Entry:
         """Bytes more than the version before; None if one of the sizes is unknown."""
         if len(self.sizes) < 2:  # noqa: PLR2004 - two to compare
             return None
-        before, now = (each.bytes for each in self.sizes[-2:])
-        return None if before is None or now is None else now - before
+        before, now = self.sizes[-2:]
+        return now.more_than(before)
 
 
 @dataclass(frozen=True, kw_only=True)

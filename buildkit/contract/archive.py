@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+TOO_LARGE = "the tree is too large to be kept"
 PAX = frozenset({"path", "linkpath", "uid", "gid", "uname", "gname"})
 """Headers that repeat what a member is called, and whose it is."""
 CHUNK = 1024 * 1024
@@ -193,27 +194,37 @@ def pack(
     size, outside, twice = 0, [], []
     seen: dict[str, str] = {}
     with tarfile.open(target, mode="w:gz", compresslevel=1) as packed:
-        for chunks in sources:
-            with _opened(chunks, largest, seconds) as source:
-                for number, member in enumerate(source):
-                    size += member.size
-                    if size > largest or number >= most:
-                        raise tarfile.ReadError("the tree is too large to be kept")
-                    parts = PurePosixPath(member.name).parts
-                    if (inner := _within(member, parts[:1])) is None:
-                        outside += [member.name] if len(parts) > 1 else []
-                        continue
-                    if inner.islnk() and inner.linkname not in seen:  # to what is left out
-                        outside.append(member.name)
-                        continue
-                    file = _Read(source.extractfile(member) if member.isreg() else None)
-                    if inner.name not in seen:
-                        packed.addfile(inner, cast("IO[bytes]", file))
-                        seen[inner.name] = file.rest()
-                    elif file.rest() != seen[inner.name]:
-                        twice.append(inner.name)
+        for source, member in _every_member(sources, largest, most, seconds):
+            size += member.size
+            if size > largest:
+                raise tarfile.ReadError(TOO_LARGE)
+            parts = PurePosixPath(member.name).parts
+            if (inner := _within(member, parts[:1])) is None:
+                outside += [member.name] if len(parts) > 1 else []
+                continue
+            if inner.islnk() and inner.linkname not in seen:  # to what is left out
+                outside.append(member.name)
+                continue
+            file = _Read(source.extractfile(member) if member.isreg() else None)
+            if inner.name not in seen:
+                packed.addfile(inner, cast("IO[bytes]", file))
+                seen[inner.name] = file.rest()
+            elif file.rest() != seen[inner.name]:
+                twice.append(inner.name)
     files = sum(digest != "" for digest in seen.values())
     return Packed(files=files, size=size, outside=tuple(outside), twice=tuple(twice))
+
+
+def _every_member(
+    sources: Iterable[Iterable[bytes]], largest: int, most: int, seconds: float
+) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The members of all archives, each with its archive, which is read in order."""
+    for chunks in sources:
+        with _opened(chunks, largest, seconds) as source:
+            for number, member in enumerate(source):
+                if number >= most:
+                    raise tarfile.ReadError(TOO_LARGE)
+                yield source, member
 
 
 class _Read:

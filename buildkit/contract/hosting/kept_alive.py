@@ -67,12 +67,16 @@ def _need_room(loaded: Loaded, ask: Callable[[], Answer], asked: str, seconds: f
         if not _answered(ask) and not _answered(ask):
             raise Unseen(f"{asked} is not answered without another connection either")
         late = waited if waited is not None else late
-    evidence = f"while another connection stayed open after its answer, {asked} got no answer in"
     if late is None:
-        evidence += f" {max(seconds, BESIDE_SECONDS):.0f} s; without that connection it got one"
-        raise Doubtful(evidence, Sign.IDLE_BLOCKS)
-    evidence += f" {seconds:.0f} s; it got one after {late:.0f} s, as the server closed the other"
-    raise Doubtful(evidence, Sign.IDLE_BLOCKS)
+        seconds = max(seconds, BESIDE_SECONDS)
+        then = "without that connection it got one"
+    else:
+        then = f"it got one after {late:.0f} s, as the server closed the other"
+    raise Doubtful(
+        f"while another connection stayed open after its answer, {asked} got no answer in "
+        f"{seconds:.0f} s; {then}",
+        Sign.IDLE_BLOCKS,
+    )
 
 
 def _waits(loaded: Loaded, ask: Callable[[], Answer]) -> float | None:
