@@ -138,7 +138,8 @@ def _region() -> str | None:
 def _with_workflow(made: Draft, folder: Path) -> Draft:
     """With the workflow at the root of the git repository, where GitHub reads it."""
     here, root = Path(os.path.realpath(folder)), boundary.around(folder).root
-    path = Path(os.path.relpath(root / draft.WORKFLOW, here)).as_posix()
+    # From the folder as it was named: a path of files does not follow its links.
+    path = Path(os.path.relpath(root / draft.WORKFLOW, folder)).as_posix()
     return draft.with_workflow(made, path, here.relative_to(root).as_posix(), manual.on_github())
 
 

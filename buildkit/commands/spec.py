@@ -194,11 +194,13 @@ def _notes(made: Spec, form: str) -> Iterator[str]:
 
 def _command(path: Path, address: str) -> str:
     """The command that uploads a file or folder. SageMaker wants code and models as an archive."""
-    shown = shlex.quote(os.path.relpath(path))
+    written = os.path.relpath(path)
+    source = shlex.quote(f"./{written}" if written.startswith("-") else written)
+    target = shlex.quote(address)
     if address.endswith(".tar.gz"):
-        return f"tar -czf - -C {shown} . | aws s3 cp - {address}"
+        return f"tar -czf - -C {source} . | aws s3 cp - {target}"
     recursive = " --recursive" if path.is_dir() else ""
-    return f"aws s3 cp{recursive} {shown} {address}"
+    return f"aws s3 cp{recursive} {source} {target}"
 
 
 def _listed(kinds: Sequence[Kind]) -> str:

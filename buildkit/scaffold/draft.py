@@ -64,7 +64,7 @@ def with_workflow(
     """
     text = shipped.text("init/workflow/images.yml")
     if folder != ".":
-        text = f"{text.rstrip()}\n      folder: {json.dumps(folder)}\n"
+        text = f"{text.rstrip()}\n      folder: {json.dumps(folder, ensure_ascii=False)}\n"
     if tool:
         text = text.replace(TOOL, tool[0]).replace(COMMIT, tool[1])
     return replace(draft, files={**draft.files, path: text.encode()})

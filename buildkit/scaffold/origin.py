@@ -45,9 +45,9 @@ HINT = "name a Dockerfile, an image such as `python:3.11-slim-bookworm`, or the 
 def take_over(source: str, folder: Path, name: str) -> Draft:
     """The project in `folder` for a Dockerfile or an image. Raises UsageError."""
     path = Path(source)
-    if (path / DOCKERFILE).is_file():
+    if _is_file(path / DOCKERFILE):
         path = path / DOCKERFILE
-    if path.is_file():
+    if _is_file(path):
         return _of_dockerfile(path, folder, name)
     if path.name.endswith(DOCKERFILE) or source.startswith((".", "/", "~")):
         raise UsageError(f"`--from {shown(source)}`: there is no such Dockerfile", hint=HINT)
@@ -55,9 +55,18 @@ def take_over(source: str, folder: Path, name: str) -> Draft:
         names.reference(source)
     except ValueError as error:
         raise UsageError(f"`--from {shown(source)}`: {error}", hint=HINT) from error
+    if len(source) > reverse.LONGEST:
+        raise UsageError(f"`--from {shown(source)}`: no image has so long a name", hint=HINT)
     found = _prebuilt(source, name)
     text = _of_image(source, name) if found is None else found
     return _draft("extend", text, ".dockerignore")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # it is too long for a name
+        return False
 
 
 def _draft(kind: str, text: str, dockerignore: str) -> Draft:
@@ -88,7 +97,10 @@ def _prebuilt(source: str, name: str) -> str | None:
 
     Also None for an image that the keys of `prebuilt` cannot say.
     """
-    parts = reverse.parse(source)
+    try:
+        parts = reverse.parse(source)
+    except UsageError:  # a name without a tag
+        return None
     if not parts.region or parts.digest or not reverse.is_of_aws(parts):
         return None
     found = reverse.known(parts)

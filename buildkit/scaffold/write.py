@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildkit.config import boundary
 from buildkit.scaffold.kinds import IMAGES
 from buildkit.support.errors import UsageError
 from buildkit.system import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildkit.scaffold.draft import Draft
 
@@ -28,7 +29,7 @@ class Plan:
 
 
 def plan(draft: Draft, folder: Path) -> Plan:
-    """Raises UsageError that names all files in the way."""
+    """Raises UsageError that names all files in the way, or a link that leads elsewhere."""
     paths = sorted(draft.files, key=lambda path: (path != IMAGES, path))
     new = {_at(folder, path): draft.files[path] for path in paths}
     more = {}
@@ -47,7 +48,20 @@ def plan(draft: Draft, folder: Path) -> Plan:
             "already",
             hint=HINT,
         )
+    _check_links((*new, *more), folder)
     return Plan(new=new, more=more)
+
+
+def _check_links(paths: Iterable[Path], folder: Path) -> None:
+    """Raise UsageError for a link that leads out of the project: it may be somebody else's."""
+    limits = boundary.around(folder)
+    for path in paths:
+        if (end := limits.outside(path)) is not None:
+            raise UsageError(
+                f"nothing was written, because `{path}` leads to `{end}`, outside of "
+                f"`{limits.root}`",
+                hint="remove the link, or choose another folder: `buildkit init FOLDER`",
+            )
 
 
 def _at(folder: Path, path: str) -> Path:

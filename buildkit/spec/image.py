@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkit.ecr.places import domain_of
-from buildkit.model.hosts import ECR_HOST
+from buildkit.model import names
+from buildkit.model.hosts import ACCOUNT_DIGITS, ECR_HOST
 from buildkit.prebuilt import facts
 from buildkit.support.errors import UsageError
 from buildkit.support.suggest import shown
@@ -57,9 +58,14 @@ class Image:
 
 
 def find(target: Target, config: Config, releases: Sequence[Release], where: Where) -> Image:
-    """Raises UsageError for a region that AWS does not have."""
+    """Raises UsageError for a region that AWS does not have, and for what is no account."""
     if where.region is not None:
         _domain(where.region)
+    if where.account is not None and not names.ACCOUNT.fullmatch(where.account):
+        raise UsageError(
+            f"`{shown(where.account)}` is not an AWS account of {ACCOUNT_DIGITS} digits",
+            hint="such as `--account 123456789012`",
+        )
     published = [each for each in places(releases) if each.image.target == target.id]
     here = [each for each in published if _fits(each, where)]
     if here:

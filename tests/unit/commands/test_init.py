@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.shell_completion import ShellComplete
 
 from buildkit import cli
@@ -119,6 +120,24 @@ def test_the_workflow_goes_to_the_root_of_the_repository(
     )  # one workflow for a repository
     assert "`../../.github/workflows/images.yml` exists already" in capsys.readouterr().err
     assert not (here / "models/two").exists()
+
+
+def test_the_workflow_of_a_linked_folder_is_in_the_repository_that_it_leads_to(here: Path) -> None:
+    (here / "repo/.git").mkdir(parents=True)
+    (here / "repo/Ünï 😀").mkdir()
+    (here / "deep/er").mkdir(parents=True)
+    (here / "deep/er/link").symlink_to("../../repo/Ünï 😀")
+    assert cli.run(["init", "deep/er/link", "--workflow"]) == Exit.DONE
+    text = (here / "repo/.github/workflows/images.yml").read_text()
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    assert job["with"]["folder"] == "Ünï 😀"
+    assert not (here / "deep/er/.github").exists()
+
+
+def test_an_empty_source_is_an_error(here: Path, capsys: Captured) -> None:
+    assert cli.run(["init", "--from", ""]) == Exit.USAGE
+    assert "`--from` is empty (is a shell variable unset?)" in capsys.readouterr().err
+    assert not written(here)
 
 
 def test_aws_s_images_are_those_of_the_own_region(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,7 @@ content-type = "text/csv"
 body = "payload.csv"
 """
 TARGET = "demo-1.0-cpu-py311"
+ODD = "my-bucket/a(b)'c"
 
 
 @pytest.fixture
@@ -113,3 +115,28 @@ def test_help_names_every_kind(capsys: Captured) -> None:
     assert cli.run(["spec", "--help"]) == Exit.DONE
     said = " ".join(capsys.readouterr().out.partition("Options:")[0].replace(",", "").split())
     assert {kind.value for kind in Kind} <= {*said.replace(";", "").split()}
+
+
+def test_what_is_no_account_is_refused(project: Path, capsys: Captured) -> None:
+    assert cli.run(["spec", TARGET, "--account", "12345"]) == Exit.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "`12345` is not an AWS account of 12 digits" in said.err
+
+
+def test_a_command_to_paste_is_quoted(project: Path, capsys: Captured) -> None:
+    text = (project / "images.toml").read_text()
+    (project / "images.toml").write_text(text.replace('"my data"', '"-data"'))
+    (project / "my data").rename(project / "-data")
+    assert cli.run(["spec", TARGET, "training-job", "--bucket", ODD]) == Exit.DONE
+    lines = [line for line in capsys.readouterr().err.splitlines() if "upload before" in line]
+    words = [shlex.split(line.partition(": ")[2]) for line in lines]
+    assert words[0] == [
+        "aws",
+        "s3",
+        "cp",
+        "--recursive",
+        "./-data",
+        f"s3://{ODD}/demo/input/training/",
+    ]
+    assert words[1][-1] == f"s3://{ODD}/demo/code/sourcedir.tar.gz"

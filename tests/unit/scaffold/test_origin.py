@@ -44,6 +44,7 @@ def taken(source: str, folder: Path) -> Target:
         ("public.ecr.aws/deep-learning-containers/pytorch-inference:2.5.1-gpu-py311", ("acme-1.0-gpu-py311", "1.0"), Purpose.INFERENCE, False),
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.5.1-cpu-py311", ("acme-1.0-cpu-py311", "1.0"), Purpose.TRAINING, False),
         ("my-image:latest", ("acme-1.0-cpu-py311", "1.0"), Purpose.BOTH, False),
+        ("my-image", ("acme-1.0-cpu-py311", "1.0"), Purpose.BOTH, False),
         ("me/my-model:1.0", ("acme-1.0-cpu-py311", "1.0"), Purpose.BOTH, False),
         ("python:3.12-slim", ("acme-1.0-cpu-py312", "1.0"), Purpose.BOTH, False),
         ("nvidia/cuda:12.6.3-runtime-ubuntu24.04", ("acme-1.0-gpu-py311", "1.0"), Purpose.BOTH, False),
@@ -93,6 +94,13 @@ def test_a_dockerfile_is_taken_over_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / ".dockerignore").read_text() == "tests\ndist\nreleases.jsonl\n"
 
 
+def test_a_path_keeps_the_name_that_the_template_has(tmp_path: Path) -> None:
+    (tmp_path / "my-model").mkdir()
+    file = tmp_path / "my-model/Dockerfile"
+    file.write_text("FROM python:3.11-slim\n")
+    assert taken(str(file), tmp_path).dockerfile == str(file)
+
+
 def test_a_folder_with_a_dockerfile_is_one_and_its_context(tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     (tmp_path / "image/Dockerfile").write_text("FROM python:3.11-slim\nCOPY train serve /bin/\n")
@@ -123,6 +131,7 @@ def test_the_ignore_file_of_the_dockerfile_itself_comes_first(tmp_path: Path) ->
         ("UPPER", "not an image reference"),
         ("https://example.com/x", "not an image reference"),
         ("", "not an image reference"),
+        ("a" * 5000, "`--from aaa.*no image has so long a name"),
     ],
 )
 def test_what_is_neither_is_an_error(source: str, message: str, tmp_path: Path) -> None:

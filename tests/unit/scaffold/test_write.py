@@ -48,6 +48,18 @@ def test_a_folder_that_is_a_file_is_in_the_way(tmp_path: Path) -> None:
         write.plan(script(), tmp_path / "new")
 
 
+@pytest.mark.parametrize("name", [".gitignore", "code"])
+def test_no_link_leads_out_of_the_project(tmp_path: Path, name: str) -> None:
+    folder, outside = tmp_path / "project", tmp_path / "outside"
+    folder.mkdir()
+    outside.write_text("") if name == ".gitignore" else outside.mkdir()
+    (folder / name).symlink_to(outside)
+    before = below(tmp_path)
+    with pytest.raises(UsageError, match=f"leads to `{outside}.*`, outside of `{folder}`"):
+        write.plan(script(), folder)
+    assert below(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
