@@ -48,7 +48,7 @@ ONLY = {
     "--model",
     type=options.PathType(),
     help="Serve this folder or model.tar.gz.  [default: the model of the last `train`, else that "
-    "of the samples]",
+    "of the test, else that of the samples]",
 )
 @click.option(
     "--port",
@@ -86,8 +86,8 @@ def command(**values: Any) -> int:
 
     TARGET is a target that is built, IMAGE any image of the engine. `train` uses the samples of
     the target, with the given options on top, and keeps the model in dist/runs. `serve` serves that
-    model until Ctrl-C. Ctrl-C stops either as SageMaker does: SIGTERM, and SIGKILL if that does
-    not help.
+    model, or else the one of the test, until Ctrl-C. Ctrl-C stops either as SageMaker does:
+    SIGTERM, and SIGKILL if that does not help.
     """
     arguments = Arguments(**values)
     _refuse(arguments)

@@ -56,7 +56,7 @@ def take_over(source: str, folder: Path, name: str) -> Draft:
     except ValueError as error:
         raise UsageError(f"`--from {shown(source)}`: {error}", hint=HINT) from error
     if len(source) > reverse.LONGEST:
-        raise UsageError(f"`--from {shown(source)}`: no image has so long a name", hint=HINT)
+        raise UsageError(f"`--from {shown(source)}`: the name is too long for an image", hint=HINT)
     found = _prebuilt(source, name)
     text = _of_image(source, name) if found is None else found
     return _draft("extend", text, ".dockerignore")

@@ -131,7 +131,7 @@ def test_the_ignore_file_of_the_dockerfile_itself_comes_first(tmp_path: Path) ->
         ("UPPER", "not an image reference"),
         ("https://example.com/x", "not an image reference"),
         ("", "not an image reference"),
-        ("a" * 5000, "`--from aaa.*no image has so long a name"),
+        ("a" * 5000, "`--from aaa.*the name is too long for an image"),
     ],
 )
 def test_what_is_neither_is_an_error(source: str, message: str, tmp_path: Path) -> None:
