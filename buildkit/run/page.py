@@ -50,17 +50,7 @@ POLICY = (
 @contextmanager
 def served(server: Server, image: Image) -> Iterator[str]:
     """The address of the page, until the context ends."""
-    text = page(image)
-    client = server.client
-
-    class Handler(_Handler):
-        def page(self) -> bytes:
-            return text.encode()
-
-        def client(self) -> HttpClient:
-            return client
-
-    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as door:
+    with _Door(page(image).encode(), server.client) as door:
         threading.Thread(target=door.serve_forever, daemon=True).start()
         try:
             yield f"http://{LOOPBACK}:{door.server_port}/"
@@ -101,21 +91,23 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+class _Door(ThreadingHTTPServer):
+    def __init__(self, page: bytes, client: HttpClient) -> None:
+        super().__init__((LOOPBACK, 0), _Handler)
+        self.page = page
+        self.client = client
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-
-    def page(self) -> bytes:
-        raise NotImplementedError
-
-    def client(self) -> HttpClient:
-        raise NotImplementedError
+    server: _Door
 
     def do_GET(self) -> None:
         if not self._is_for_us():
             self._answer(403, b"wrong host\n", "text/plain")
         elif self.path == "/":
             more = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-            self._answer(200, self.page(), "text/html; charset=utf-8", more)
+            self._answer(200, self.server.page, "text/html; charset=utf-8", more)
         else:
             self._answer(404, b"not found\n", "text/plain")
 
@@ -142,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, body: bytes) -> None:
         try:
-            answer = self.client().ask(
+            answer = self.server.client.ask(
                 "POST", "/invocations", body=body, headers=passed_on(dict(self.headers))
             )
         except Broken as error:
